@@ -1,0 +1,126 @@
+"""Colour: YUV matrices from the stream's tags, statistics matching, differences.
+
+Sources: ITU-T H.273 (matrix coefficients, ranges); Pitié & Kokaram 2007, "The linear Monge-Kantorovitch linear
+colour mapping" (MKL); CIE 142-2001 (dE2000, by scikit-image).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.types import ColorInfo
+
+_KR_KB = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+    "smpte240m": (0.212, 0.087),
+    "fcc": (0.30, 0.11),
+}
+
+MATRICES = (*_KR_KB, "rgb")
+
+
+class Affine(NamedTuple):
+    """x -> linear @ x + offset on colour triples."""
+
+    linear: NDArray[np.float64]
+    """(3, 3)"""
+    offset: NDArray[np.float64]
+    """(3,)"""
+
+
+@lru_cache(maxsize=64)
+def codes_from_rgb(color: ColorInfo) -> Affine:
+    """Return the map from RGB [0, 1] to code values of the three planes (Y, U, V or G, B, R)."""
+    top = float(2**color.bit_depth - 1)
+    if color.matrix == "rgb":
+        return Affine(np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=np.float64) * top, np.zeros(3))
+    kr, kb = _KR_KB[color.matrix]
+    luma = np.array([kr, 1 - kr - kb, kb])
+    blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - kb))
+    red = (np.array([1, 0, 0]) - luma) / (2 * (1 - kr))
+    step = 2.0 ** (color.bit_depth - 8)
+    luma_scale, chroma_scale, black = (top, top, 0.0) if color.full_range else (219 * step, 224 * step, 16 * step)
+    linear = np.stack([luma * luma_scale, blue * chroma_scale, red * chroma_scale])
+    return Affine(linear, np.array([black, 128 * step, 128 * step]))
+
+
+@lru_cache(maxsize=64)
+def rgb_from_codes(color: ColorInfo) -> Affine:
+    """Inverse of `codes_from_rgb`."""
+    linear, offset = codes_from_rgb(color)
+    inverse = np.linalg.inv(linear)
+    return Affine(inverse, -inverse @ offset)
+
+
+def transform(pixels: NDArray, affine: Affine) -> NDArray[np.float32]:
+    """Apply an affine colour map to (3, ...) float32 values."""
+    flat = pixels.reshape(3, -1)
+    result = affine.linear.astype(np.float32) @ flat + affine.offset.astype(np.float32)[:, None]
+    return result.reshape(pixels.shape)
+
+
+class Statistics(NamedTuple):
+    """First and second moments of colours."""
+
+    mean: NDArray[np.float64]
+    """(3,)"""
+    covariance: NDArray[np.float64]
+    """(3, 3)"""
+
+    def blended(self, other: Statistics, weight: float) -> Statistics:
+        """Return the statistics moved by `weight` [0, 1] towards `other`."""
+        return Statistics(
+            self.mean + weight * (other.mean - self.mean),
+            self.covariance + weight * (other.covariance - self.covariance),
+        )
+
+
+def masked_statistics(pixels: NDArray, mask: NDArray) -> Statistics:
+    """Return mean and covariance of (3, H, W) colours, weighted by a (1, H, W) or (H, W) mask.
+
+    Pixels outside the mask do not take part at all: zero-filling them first would pull the mean to black.
+    """
+    weight = np.asarray(mask, dtype=np.float64).reshape(-1)
+    weight = weight / max(weight.sum(), 1e-12)
+    flat = pixels.reshape(3, -1).astype(np.float64)
+    mean = flat @ weight
+    centred = flat - mean[:, None]
+    return Statistics(mean, (centred * weight) @ centred.T)
+
+
+def mkl_map(source: Statistics, target: Statistics, *, floor: float = 1e-5) -> Affine:
+    """Return the optimal-transport map between two Gaussians: colours like `source` become like `target`.
+
+    Args:
+        floor: added to the variances, so that flat patches do not divide by nothing.
+    """
+    noise = floor * np.eye(3)
+    root = _square_root(source.covariance + noise)
+    inverse_root = np.linalg.inv(root)
+    linear = inverse_root @ _square_root(root @ (target.covariance + noise) @ root) @ inverse_root
+    return Affine(linear, target.mean - linear @ source.mean)
+
+
+def _square_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def lab(pixels: NDArray) -> NDArray[np.float32]:
+    """Return CIE L*a*b* (D65) of (3, ...) sRGB-coded RGB [0, 1]."""
+    flat = np.clip(pixels, 0, 1).astype(np.float32).reshape(3, -1).T[None]
+    return cv2.cvtColor(flat, cv2.COLOR_RGB2Lab)[0].T.reshape(pixels.shape)
+
+
+def delta_e(a: NDArray, b: NDArray) -> NDArray[np.float64]:
+    """Return dE2000 between two (3, ...) arrays of RGB [0, 1]."""
+    from skimage.color import deltaE_ciede2000
+
+    return deltaE_ciede2000(np.moveaxis(lab(a), 0, -1), np.moveaxis(lab(b), 0, -1))

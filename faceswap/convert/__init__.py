@@ -1,0 +1,1 @@
+"""Conversion: a clip goes in, a swapped and marked clip comes out."""

@@ -1,0 +1,123 @@
+"""Cutting patches out of frames and pasting them back: pure functions on planes.
+
+The paste works on the decoded planes: the patch is turned into the frame's own code values at patch size, each plane
+is warped into place, and only samples whose alpha is not zero are written. All others stay the decoder's bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import color, geometry
+from faceswap.errors import ShapeError
+from faceswap.faces.align import patch_from_frame
+from faceswap.faces.views import sample_rgb
+from faceswap.types import CropSpec, Face, Frame, Matrix, Patch
+
+
+def cut(frame: Frame, face: Face, crop: CropSpec) -> Patch:
+    """Return the aligned crop of a face; no mask yet."""
+    matrix = patch_from_frame(face, crop)
+    return Patch(sample_rgb(frame, matrix, (crop.size, crop.size)), None, matrix)
+
+
+def paste(frame: Frame, patch: Patch) -> Frame:
+    """Return `frame` with `patch` composited over the place it was cut from.
+
+    Convention: `patch.patch_from_frame` maps frame px to patch px (continuous coordinates).
+
+    Returns:
+        A new frame, same layout and time. Samples where the warped mask is 0 are bit-identical.
+
+    Raises:
+        ShapeError: the patch has no mask.
+    """
+    if patch.mask is None:
+        raise ShapeError(f"{patch} cannot be pasted without a mask")
+    codes = color.transform(patch.pixels, color.codes_from_rgb(frame.color))
+    frame_from_patch = geometry.invert(patch.patch_from_frame)
+    support = _support_corners(patch.mask)
+    if support is None:
+        return frame
+    top = 2**frame.color.bit_depth - 1
+    luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
+    chroma_from_patch = geometry.compose(geometry.invert(luma_from_chroma), frame_from_patch)
+    planes = [
+        _paste_plane(plane, codes[i], patch.mask[0], chroma_from_patch if i else frame_from_patch, support, top)
+        for i, plane in enumerate(frame.planes[:3])
+    ]
+    return replace(frame, planes=(*planes, *frame.planes[3:]))
+
+
+def _support_corners(mask: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    """Return the corners of the rectangle in patch px outside which the mask is 0."""
+    rows, columns = np.flatnonzero(mask[0].any(axis=1)), np.flatnonzero(mask[0].any(axis=0))
+    if not len(rows):
+        return None
+    x0, y0, x1, y1 = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float64)
+
+
+def _paste_plane(
+    plane: NDArray, values: NDArray, mask: NDArray, plane_from_patch: Matrix, support: NDArray, top: int
+) -> NDArray:
+    """Blend one plane of the patch into a copy of one plane of the frame.
+
+    Args:
+        plane: (h, w) code values. values: (S, S) float32 code values. mask: (S, S) [0, 1].
+        support: (4, 2) corners in patch px outside which the mask is 0. top: largest code value.
+    """
+    # Interpolation spreads the mask by up to two patch px (cubic) and the area filter by one more plane px.
+    pad = int(np.ceil(2 * geometry.scale_of(plane_from_patch))) + 1
+    x0, y0, x1, y1 = geometry.bounding_rect(geometry.apply(plane_from_patch, support), plane.shape, pad=pad)
+    if x1 == x0:
+        return plane
+    size = (y1 - y0, x1 - x0)
+    roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
+    alpha = geometry.warp(mask, roi_from_patch, size, border=cv2.BORDER_CONSTANT)
+    new = geometry.warp(values, roi_from_patch, size, interpolation=cv2.INTER_CUBIC)
+    old = plane[y0:y1, x0:x1]
+    mixed = old + alpha * (new - old)
+    result = plane.copy()
+    result[y0:y1, x0:x1] = np.where(alpha > 0, np.clip(np.rint(mixed), 0, top), old)
+    return result
+
+
+def paste_reference(frame: Frame, patch: Patch) -> Frame:
+    """`paste` written the obvious way, in float64 over whole planes: slow, and what `paste` is tested against."""
+    assert patch.mask is not None
+    codes = color.transform(patch.pixels, color.codes_from_rgb(frame.color))
+    luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
+    planes = []
+    for i, plane in enumerate(frame.planes[:3]):
+        luma_from_plane = luma_from_chroma if i else geometry.translation(0, 0)
+        patch_from_plane = geometry.compose(patch.patch_from_frame, luma_from_plane)
+        alpha = _bilinear(patch.mask[0], patch_from_plane, plane.shape, outside=0.0)
+        new = _bilinear(codes[i], patch_from_plane, plane.shape, outside=None)
+        mixed = np.rint(plane + alpha * (new - plane)).clip(0, 2**frame.color.bit_depth - 1)
+        planes.append(np.where(alpha > 0, mixed, plane).astype(plane.dtype))
+    return replace(frame, planes=(*planes, *frame.planes[3:]))
+
+
+def _bilinear(
+    image: NDArray, image_from_plane: Matrix, size: tuple[int, ...], outside: float | None
+) -> NDArray[np.float64]:
+    """Sample `image` at every sample of a plane; `outside` None = the nearest edge value."""
+    height, width = size
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    points = geometry.apply(image_from_plane, np.stack([x.ravel(), y.ravel()], axis=1)) - 0.5
+    low = np.floor(points).astype(int)
+    share = points - low
+    total = np.zeros(len(points))
+    for dy in (0, 1):
+        for dx in (0, 1):
+            column, row = low[:, 0] + dx, low[:, 1] + dy
+            weight = np.abs(1 - dx - share[:, 0]) * np.abs(1 - dy - share[:, 1])
+            inside = (column >= 0) & (column < image.shape[1]) & (row >= 0) & (row < image.shape[0])
+            values = image[row.clip(0, image.shape[0] - 1), column.clip(0, image.shape[1] - 1)].astype(np.float64)
+            total += weight * (values if outside is None else np.where(inside, values, outside))
+    return total.reshape(height, width)

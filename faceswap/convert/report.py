@@ -1,0 +1,37 @@
+"""What a conversion did, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertReport:
+    """Figures and remarks of one conversion."""
+
+    input: Path
+    output: Path
+    identity: str
+    model_sha256: str
+    frames: int
+    """Written."""
+    faces: int
+    """Swapped."""
+    skipped: Mapping[str, int]
+    """Faces or frames left as they were, by reason."""
+    seconds: float
+    """Everything, from loading the model to the final rename."""
+    fps: float
+    ms_per_frame: Mapping[str, float]
+    """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""
+    has_reused_index: bool
+    notes: tuple[str, ...]
+    """What was taken for granted and what was lost."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values = asdict(self)
+        return {**values, "input": str(self.input), "output": str(self.output)}

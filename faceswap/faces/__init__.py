@@ -1,0 +1,1 @@
+"""Finding faces, holding them over time, and remembering where they were."""

@@ -1,0 +1,37 @@
+"""From landmarks to crops."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import geometry
+from faceswap.errors import ShapeError
+from faceswap.types import FIVE, CropSpec, Face, Matrix
+
+TEMPLATE = "five-1"
+
+
+def frame_from_canonical(landmarks: NDArray, scheme: str) -> Matrix:
+    """Return the similarity that puts the mean face (inter-ocular units) onto these landmarks (px).
+
+    Raises:
+        ShapeError: an unknown landmark scheme.
+    """
+    if scheme != FIVE or landmarks.shape != (5, 2):
+        raise ShapeError(f"no template for landmarks {landmarks.shape} of scheme {scheme!r}; known: {FIVE!r} (5, 2)")
+    return geometry.fit_similarity(geometry.TEMPLATES[TEMPLATE], landmarks)
+
+
+def patch_from_frame(face: Face, crop: CropSpec) -> Matrix:
+    """Return the (2, 3) map from frame px to patch px for an aligned face."""
+    if face.frame_from_canonical is None:
+        raise ShapeError(f"{face} is not aligned yet")
+    return geometry.compose(geometry.patch_from_canonical(crop), geometry.invert(face.frame_from_canonical))
+
+
+def canonical_landmarks(face: Face) -> NDArray[np.float64]:
+    """Return a face's landmarks in template coordinates (inter-ocular units)."""
+    if face.frame_from_canonical is None:
+        raise ShapeError(f"{face} is not aligned yet")
+    return geometry.apply(geometry.invert(face.frame_from_canonical), face.landmarks)

@@ -1,0 +1,43 @@
+"""Small upright RGB pictures of a frame (or a part of it) for the detector, made straight from its planes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import color, geometry
+from faceswap.types import Frame, Matrix
+
+Orientation = NDArray[np.float64] | None
+"""(2, 2) upright-from-stored right-angle turn or mirror; None = upright."""
+
+
+def upright_from_frame(size: tuple[int, int], orientation: Orientation) -> tuple[Matrix, tuple[int, int]]:
+    """Return the map from stored to displayed px, and the displayed size (h, w)."""
+    if orientation is None:
+        return geometry.translation(0, 0), size
+    corners = geometry.corners_of(size) @ orientation.T
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return np.column_stack([orientation, -low]), (round(high[1] - low[1]), round(high[0] - low[0]))
+
+
+def sample_rgb(frame: Frame, view_from_frame: Matrix, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a (3, h, w) float32 RGB [0, 1] picture sampled from the frame's planes.
+
+    The planes are warped first and turned into RGB at the view's size: resampling and the YUV matrix commute.
+    """
+    chroma = geometry.compose(
+        view_from_frame, geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
+    )
+    codes = np.stack(
+        [
+            geometry.warp(plane, matrix, size)
+            for plane, matrix in zip(frame.planes[:3], (view_from_frame, chroma, chroma), strict=True)
+        ]
+    ).astype(np.float32)
+    return np.clip(color.transform(codes, color.rgb_from_codes(frame.color)), 0, 1)
+
+
+def render_view(frame: Frame, view_from_frame: Matrix, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return `sample_rgb` as a (h, w, 3) uint8 picture."""
+    return (sample_rgb(frame, view_from_frame, size) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)

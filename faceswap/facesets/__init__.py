@@ -1,0 +1,1 @@
+"""Facesets: aligned crops of one actor on disk, with what is known about each."""

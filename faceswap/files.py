@@ -1,0 +1,158 @@
+"""Files that are whole or not there: atomic writes, directory publishing, locks, hashes.
+
+The protocol: write beside the destination, flush, fsync, rename, fsync the folder. Nothing is ever unlinked before
+its successor is in place.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from faceswap.errors import ResourceError, UsageError
+
+_CHUNK = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hex SHA-256 over the size and up to three 1 MiB samples: identifies a clip of any length in milliseconds."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        for start in sorted({0, max(0, size // 2 - _CHUNK // 2), max(0, size - _CHUNK)}):
+            file.seek(start)
+            digest.update(file.read(_CHUNK))
+    return digest.hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds either its old content or all of the new."""
+    temporary = temporary_beside(path)
+    try:
+        write_synced(temporary, data)
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write, flush and fsync."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_file(path: Path) -> None:
+    """fsync a file written by somebody else."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """fsync a folder, so that names in it survive a power cut."""
+    if os.name == "nt":  # Windows cannot open folders; its renames are journaled.
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a hidden name in the same folder (so that a rename is atomic), same suffix, at most 255 bytes."""
+    stem = path.stem.encode()[:200].decode(errors="ignore")
+    return path.with_name(f".tmp-{os.getpid()}-{stem}{path.suffix}")
+
+
+def require_space(folder: Path, num_bytes: int) -> None:
+    """Raise ResourceError unless `folder`'s disk has 1.2 times `num_bytes` free."""
+    free = shutil.disk_usage(folder).free
+    if free < 1.2 * num_bytes:
+        raise ResourceError(
+            f"{folder}: {num_bytes / 1e6:.0f} MB are to be written but only {free / 1e6:.0f} MB are free; "
+            "make room and repeat the command"
+        )
+
+
+@contextmanager
+def disk_errors_named(path: Path) -> Iterator[None]:
+    """Turn "no space left" and I/O errors into a ResourceError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise ResourceError(f"cannot write {path}: {error.strerror}; make room and repeat the command") from error
+        raise
+
+
+@contextmanager
+def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
+    """Hold `folder` for this process; a lock whose process is gone is taken over.
+
+    Raises:
+        UsageError: another live process works in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    mine = f"{os.getpid()} {_start_time(os.getpid())}"
+    while True:
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            holder = _read_lock(path)
+            if holder and _is_alive(*holder):
+                raise UsageError(
+                    f"{folder} is in use by process {holder[0]} ({purpose}); wait for it or use another folder"
+                ) from None
+            with suppress(FileNotFoundError):
+                path.unlink()
+            continue
+        with os.fdopen(handle, "w") as file:
+            file.write(mine)
+        break
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _read_lock(path: Path) -> tuple[int, str] | None:
+    try:
+        pid, _, started = path.read_text().partition(" ")
+        return int(pid), started
+    except (ValueError, FileNotFoundError):
+        return None
+
+
+def _is_alive(pid: int, started: str) -> bool:
+    """True when process `pid` lives and is the one that wrote the lock (pids are reused; start times are not)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return _start_time(pid) == started
+
+
+def _start_time(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

@@ -1,0 +1,231 @@
+"""Similarity transforms, crops and warps; the half-pixel rule lives here and nowhere else.
+
+Convention: coordinates are continuous (pixel i covers [i, i+1), centre i + 0.5). Matrices are float64 (2, 3),
+named destination-from-source. OpenCV puts integers on pixel centres, so a matrix handed to it becomes
+`b' = A·0.5 + b - 0.5` (`_opencv_matrix`); `torch.nn.functional.grid_sample(align_corners=False)` uses ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.errors import CropMismatchError
+from faceswap.types import CropSpec, Matrix
+
+if TYPE_CHECKING:
+    import torch
+
+TEMPLATES: dict[str, NDArray[np.float64]] = {
+    # Mean frontal face in units of the inter-ocular distance, origin between the eyes, y down. Proportions of the
+    # ArcFace/InsightFace 112 px alignment points.
+    "five-1": np.array([[-0.5, 0.003], [0.5, -0.003], [0.003, 0.571], [-0.408, 1.157], [0.420, 1.152]]),
+}
+
+_COVERAGES: dict[str, tuple[float, float]] = {
+    # (side, distance of the crop's centre below the eyes), in inter-ocular distances.
+    "face": (3.1, 0.50),
+    "whole_face": (3.7, 0.40),
+    "head": (5.4, 0.15),
+}
+
+_PREFILTER_BELOW = 0.75
+"""A warp that shrinks by more than this is area-filtered first: bilinear sampling alone would alias."""
+
+
+class Similarity(NamedTuple):
+    """The four numbers of a similarity, in the form in which they can be smoothed."""
+
+    log_scale: float
+    angle: float
+    """Radians."""
+    x: float
+    y: float
+
+
+def fit_similarity(src: NDArray, dst: NDArray) -> Matrix:
+    """Return the least-squares similarity that takes `src` to `dst`.
+
+    Closed form in complex numbers: no reflection can arise, which is what faces need.
+
+    Args:
+        src, dst: (N, 2) points, N >= 2.
+
+    Returns:
+        (2, 3) dst-from-src.
+    """
+    src_mean, dst_mean = src.mean(axis=0), dst.mean(axis=0)
+    a = (src - src_mean) @ np.array([1, 1j])
+    b = (dst - dst_mean) @ np.array([1, 1j])
+    ratio = np.vdot(a, b) / np.vdot(a, a)
+    linear = np.array([[ratio.real, -ratio.imag], [ratio.imag, ratio.real]])
+    return np.column_stack([linear, dst_mean - linear @ src_mean])
+
+
+def to_similarity(matrix: Matrix) -> Similarity:
+    """Split a similarity matrix into log-scale, angle and shift."""
+    return Similarity(
+        log_scale=float(np.log(scale_of(matrix))),
+        angle=float(np.arctan2(matrix[1, 0], matrix[0, 0])),
+        x=float(matrix[0, 2]),
+        y=float(matrix[1, 2]),
+    )
+
+
+def from_similarity(params: Similarity) -> Matrix:
+    """Inverse of `to_similarity`."""
+    scale, cos, sin = np.exp(params.log_scale), np.cos(params.angle), np.sin(params.angle)
+    return np.array([[scale * cos, -scale * sin, params.x], [scale * sin, scale * cos, params.y]])
+
+
+def scale_of(matrix: Matrix) -> float:
+    """Return the length scale of an affine matrix (square root of its area scale)."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def invert(matrix: Matrix) -> Matrix:
+    """Return src-from-dst for dst-from-src."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
+
+
+def compose(a_from_b: Matrix, b_from_c: Matrix) -> Matrix:
+    """Return a-from-c."""
+    return np.column_stack(
+        [a_from_b[:, :2] @ b_from_c[:, :2], a_from_b[:, :2] @ b_from_c[:, 2] + a_from_b[:, 2]]
+    )
+
+
+def apply(matrix: Matrix, points: NDArray) -> NDArray[np.float64]:
+    """Transform (N, 2) points."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def scaling(x: float, y: float | None = None) -> Matrix:
+    """Return the matrix that multiplies coordinates by (x, y); y defaults to x."""
+    return np.array([[x, 0.0, 0.0], [0.0, x if y is None else y, 0.0]])
+
+
+def translation(x: float, y: float) -> Matrix:
+    """Return the matrix that adds (x, y)."""
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
+
+
+def patch_from_canonical(crop: CropSpec) -> Matrix:
+    """Return the (2, 3) map from template coordinates (inter-ocular units) to patch px."""
+    if crop.template not in TEMPLATES or crop.coverage not in _COVERAGES:
+        raise CropMismatchError(
+            f"the crop {crop.coverage!r} with template {crop.template!r} is unknown; "
+            f"this version knows {sorted(_COVERAGES)} with {sorted(TEMPLATES)}"
+        )
+    side, below_eyes = _COVERAGES[crop.coverage]
+    scale = crop.size / (side * (1 + 2 * crop.margin))
+    return np.array([[scale, 0, crop.size / 2], [0, scale, crop.size / 2 - scale * below_eyes]])
+
+
+def patch_from_patch(dst: CropSpec, src: CropSpec) -> Matrix:
+    """Return the constant (2, 3) map between two crops of the same face.
+
+    Raises:
+        CropMismatchError: templates differ, or `src` does not hold all of `dst`.
+    """
+    if dst.template != src.template:
+        raise CropMismatchError(
+            f"crops made with template {src.template!r} cannot feed a model that uses {dst.template!r}; "
+            "extract the faceset again"
+        )
+    matrix = compose(patch_from_canonical(dst), invert(patch_from_canonical(src)))
+    corners = apply(invert(matrix), np.array([[0.0, 0.0], [dst.size, dst.size]]))
+    if corners.min() < -0.01 * src.size or corners.max() > 1.01 * src.size:
+        raise CropMismatchError(
+            f"the faceset's crops ({src.coverage}, margin {src.margin:g}) do not hold all of the crop the model "
+            f"needs ({dst.coverage}, margin {dst.margin:g}); extract again with --coverage {dst.coverage}"
+        )
+    return matrix
+
+
+def luma_from_chroma(chroma_shift: tuple[int, int], siting: str) -> Matrix:
+    """Return the (2, 3) map from chroma-plane coordinates to luma-plane coordinates.
+
+    "left" siting puts chroma sample j on luma sample 2j (H.264 Annex E, type 0): half a luma px left of centre.
+    """
+    sy, sx = 2 ** chroma_shift[0], 2 ** chroma_shift[1]
+    shift = -(sx - 1) / 2 if siting == "left" else 0.0
+    return np.array([[sx, 0.0, shift], [0.0, sy, 0.0]])
+
+
+def bounding_rect(points: NDArray, size: tuple[int, int], pad: int = 0, multiple: int = 1) -> tuple[int, int, int, int]:
+    """Return the integer rectangle (x0, y0, x1, y1), half-open, around points, clipped to `size` (h, w).
+
+    Edges are multiples of `multiple` unless clipped by the right or lower picture edge. Empty = all zeros.
+    """
+    height, width = size
+    low, high = np.floor(points.min(axis=0)) - pad, np.ceil(points.max(axis=0)) + pad
+    x0, y0 = (max(0, int(v) // multiple * multiple) for v in low)
+    x1, y1 = min(width, -(-int(high[0]) // multiple) * multiple), min(height, -(-int(high[1]) // multiple) * multiple)
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else (0, 0, 0, 0)
+
+
+def corners_of(size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the (4, 2) corner points of a picture of `size` (h, w)."""
+    height, width = size
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
+
+
+def _opencv_matrix(matrix: Matrix) -> Matrix:
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5
+    return shifted
+
+
+def warp(
+    image: NDArray,
+    dst_from_src: Matrix,
+    size: tuple[int, int],
+    *,
+    interpolation: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_REPLICATE,
+) -> NDArray:
+    """Return `image` resampled into a picture of `size` (h, w).
+
+    Only the part of `image` that is needed is touched; a warp that shrinks is area-filtered first.
+
+    Args:
+        image: (H, W) or (H, W, C), uint8, uint16 or float32.
+        border: OpenCV border mode for what lies outside `image`.
+    """
+    # Replicated borders need the picture's own edge, so the cut-out never leaves it and keeps a few px around.
+    needed = apply(invert(dst_from_src), corners_of(size))
+    x0, y0, x1, y1 = bounding_rect(needed, image.shape[:2], pad=4)
+    if x1 == x0:
+        x0, y0, x1, y1 = 0, 0, image.shape[1], image.shape[0]
+    image = image[y0:y1, x0:x1]
+    dst_from_src = compose(dst_from_src, translation(x0, y0))
+    scale = scale_of(dst_from_src)
+    if scale < _PREFILTER_BELOW and min(image.shape[:2]) > 1:
+        height, width = (max(1, round(n * scale)) for n in image.shape[:2])
+        dst_from_src = compose(dst_from_src, scaling(image.shape[1] / width, image.shape[0] / height))
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.warpAffine(
+        image, _opencv_matrix(dst_from_src), (size[1], size[0]), flags=interpolation, borderMode=border
+    )
+
+
+def warp_reference(image: torch.Tensor, dst_from_src: Matrix, size: tuple[int, int]) -> torch.Tensor:
+    """Bilinear `warp` of a (C, H, W) tensor by `grid_sample`, borders replicated: the reference, and the GPU's convention.
+
+    It does not prefilter: compare it with `warp` at scales near or above 1.
+    """
+    import torch
+
+    height, width = size
+    src_from_dst = torch.as_tensor(invert(dst_from_src))
+    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    points = torch.stack([xs, ys], dim=-1).double() @ src_from_dst[:, :2].T + src_from_dst[:, 2]
+    grid = points / torch.tensor([image.shape[-1], image.shape[-2]]) * 2 - 1
+    return torch.nn.functional.grid_sample(
+        image[None].float(), grid[None].float(), mode="bilinear", padding_mode="border", align_corners=False
+    )[0]

@@ -1,0 +1,85 @@
+"""Copying what a conversion does not touch: audio, subtitles, attachments, chapters, metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+
+from faceswap.media.probe import open_input, pick_video_stream
+
+_CHAPTER_TRACK_CODECS = {"text", "bin_data"}
+"""mp4 stores chapters as a text track; the muxer writes a new one from the chapter list."""
+
+
+class StreamCopier:
+    """Copies every stream but the converted one from the source, interleaved with the new video."""
+
+    def __init__(self, source: Path, output: Any) -> None:
+        self._source = open_input(source)
+        self._output = output
+        self.dropped: list[str] = []
+        """One line for each stream that the output's container cannot hold."""
+        video = pick_video_stream(self._source, source)
+        self._stream_of: dict[int, Any] = {}
+        for stream in self._source.streams:
+            if stream.index != video.index:
+                self._add(stream)
+        self._copy_attributes(video)
+        self._packets = self._source.demux([s for s in self._source.streams if s.index in self._stream_of])
+        self._waiting = self._next_packet() if self._stream_of else None
+
+    def _add(self, stream: Any) -> None:
+        codec = getattr(stream.codec_context, "name", None)
+        if stream.type == "data" and self._source.chapters() and (codec or "bin_data") in _CHAPTER_TRACK_CODECS:
+            return
+        try:
+            copy = self._output.add_stream_from_template(stream)
+        except (av.FFmpegError, ValueError, TypeError, AttributeError) as error:
+            self.dropped.append(
+                f"{stream.type} stream {stream.index} ({codec or 'unknown codec'}) "
+                f"does not fit into {self._output.format.name} and is left out ({error})"
+            )
+            return
+        copy.metadata.update(stream.metadata)
+        # The converted stream stays the one that players choose.
+        copy.disposition = stream.disposition if stream.type != "video" else type(stream.disposition)(0)
+        self._stream_of[stream.index] = copy
+
+    def _copy_attributes(self, video: Any) -> None:
+        self._output.set_chapters(self._source.chapters())
+        self._output.streams.video[0].disposition = type(video.disposition).default
+        self._output.streams.video[0].metadata.update(
+            {key: value for key, value in video.metadata.items() if key.lower() not in ("encoder", "duration")}
+        )
+
+    def _next_packet(self) -> Any | None:
+        while True:
+            try:
+                packet = next(self._packets, None)
+            except av.FFmpegError:  # a truncated source: what came before is copied
+                return None
+            if packet is None or packet.size:  # empty packets only flush decoders
+                return packet
+
+    def copy_until(self, seconds: float | None) -> None:
+        """Mux all packets that lie before `seconds`; None = all that are left."""
+        while self._waiting is not None:
+            packet = self._waiting
+            ticks = packet.dts if packet.dts is not None else packet.pts
+            if seconds is not None and ticks is not None and float(ticks * packet.time_base) > seconds:
+                return
+            packet.stream = self._stream_of[packet.stream_index]
+            self._output.mux_one(packet)
+            self._waiting = self._next_packet()
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def source_metadata(source: Path) -> dict[str, str]:
+    """Return the container's metadata that means something outside the old file."""
+    with open_input(source) as container:
+        structural = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+        return {key: value for key, value in container.metadata.items() if key.lower() not in structural}

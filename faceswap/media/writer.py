@@ -1,0 +1,198 @@
+"""Encoding frames into a clip that keeps the source's times, tags and other streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from faceswap.errors import ResourceError, ShapeError, UsageError
+from faceswap.files import disk_errors_named
+from faceswap.media.layouts import encodable_format
+from faceswap.media.probe import ClipInfo
+from faceswap.media.reader import plane_view
+from faceswap.media.remux import StreamCopier
+from faceswap.types import Frame
+
+_FRAME_DURATION_FLAG = 1 << 8
+"""AV_CODEC_FLAG_FRAME_DURATION: encoders hand each frame's own duration on to the muxer."""
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".avi": "avi", ".webm": "webm"}
+_KEEPS_TIMES = {"mp4", "mov", "matroska", "webm", "mpegts"}
+_SPEED_OPTIONS = {"libx264", "libx265", "libsvtav1", "h264_nvenc", "hevc_nvenc"}
+_CRF_OPTIONS = {"libx264": "crf", "libx265": "crf", "libsvtav1": "crf", "h264_nvenc": "cq", "hevc_nvenc": "cq"}
+
+PacketEdit = Callable[[bytes, str], bytes]
+"""(packet, codec name "h264"/"hevc") -> packet; applied to key frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeSettings:
+    """What the user may say about encoding; None = the default that fits."""
+
+    codec: str = "libx264"
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodePlan:
+    """Encoder, pixel format and container that were settled on, and what that loses."""
+
+    codec: str
+    pix_fmt: str
+    muxer: str
+    options: Mapping[str, str]
+    losses: tuple[str, ...]
+
+
+def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> EncodePlan:
+    """Settle how `output` will be encoded.
+
+    Raises:
+        UsageError: unknown container or encoder, or a pair that does not go together.
+    """
+    muxer = _MUXERS.get(output.suffix.lower())
+    if muxer is None:
+        raise UsageError(f"{output.name!r}: unknown kind of file {output.suffix!r}; use one of {', '.join(_MUXERS)}")
+    pix_fmt, losses = encodable_format(settings.codec, settings.pix_fmt or info.layout.name)
+    if settings.pix_fmt is not None and pix_fmt != settings.pix_fmt:
+        raise UsageError(f"{settings.codec} cannot encode {settings.pix_fmt!r}; the nearest it can is {pix_fmt!r}")
+    if muxer not in _KEEPS_TIMES:
+        losses.append(f"{muxer} cannot hold variable frame times exactly")
+    options = {}
+    if settings.crf is not None or settings.codec in _CRF_OPTIONS:
+        name = _CRF_OPTIONS.get(settings.codec)
+        if name is None:
+            raise UsageError(f"--crf means nothing to {settings.codec}; leave it out")
+        options[name] = f"{settings.crf if settings.crf is not None else 18:g}"
+    if settings.preset is not None:
+        if settings.codec not in _SPEED_OPTIONS:
+            raise UsageError(f"--preset means nothing to {settings.codec}; leave it out")
+        options["preset"] = settings.preset
+    if settings.codec == "libx265":
+        options["x265-params"] = "log-level=error:open-gop=0"
+    return EncodePlan(settings.codec, pix_fmt, muxer, options, tuple(losses))
+
+
+def default_output(source: Path, suffix: str) -> Path:
+    """Return `<stem><suffix>` beside the source, in its container family where that can hold any codec."""
+    extension = source.suffix.lower()
+    return source.with_name(source.stem + suffix + (extension if extension in (".mp4", ".m4v", ".mov", ".mkv", ".ts") else ".mkv"))
+
+
+class ClipWriter:
+    """Writes frames in presentation order; other streams are copied from `source`."""
+
+    def __init__(
+        self,
+        path: Path,
+        info: ClipInfo,
+        plan: EncodePlan,
+        *,
+        source: Path | None = None,
+        metadata: Mapping[str, str] | None = None,
+        edit_key_packet: PacketEdit | None = None,
+    ) -> None:
+        self._path, self._info, self._plan, self._edit = path, info, plan, edit_key_packet
+        self.num_frames = 0
+        # mp4 and mov know a fixed list of keys; this switch stores the others under their own names too.
+        options = {"movflags": "use_metadata_tags"} if plan.muxer in ("mp4", "mov") else {}
+        with disk_errors_named(path):
+            self._output = av.open(f"file:{path.absolute()}", "w", format=plan.muxer, options=options)
+        self._stream = self._add_video()
+        self._copier = StreamCopier(source, self._output) if source is not None else None
+        self._output.metadata.update(metadata or {})
+
+    @property
+    def dropped(self) -> list[str]:
+        """Streams of the source that the container cannot hold, in words."""
+        return self._copier.dropped if self._copier else []
+
+    def _add_video(self) -> Any:
+        info, plan = self._info, self._plan
+        stream = self._output.add_stream(plan.codec, rate=Fraction(info.rate).limit_denominator(1 << 16))
+        context = stream.codec_context
+        context.height, context.width = info.size
+        context.pix_fmt = plan.pix_fmt
+        stream.time_base = context.time_base = info.time_base
+        context.color_primaries, context.color_trc = info.tags.primaries, info.tags.transfer
+        context.colorspace, context.color_range = info.tags.matrix, info.tags.range
+        if info.pixel_aspect:
+            context.sample_aspect_ratio = info.pixel_aspect
+        if info.display_matrix is not None:
+            stream.set_display_matrix(info.display_matrix)
+        if plan.codec in ("libx265", "hevc_nvenc") and plan.muxer in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # Apple's players refuse hev1
+        context.options = dict(plan.options)
+        context.thread_type = "AUTO"
+        context.flags |= _FRAME_DURATION_FLAG
+        return stream
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame.
+
+        Raises:
+            ShapeError: another size or layout than announced. ResourceError: disk full.
+        """
+        self._mux(self._stream.encode(self._to_av(frame)))
+        self.num_frames += 1
+
+    def _to_av(self, frame: Frame) -> Any:
+        info = self._info
+        if frame.size != info.size or frame.layout != info.layout:
+            raise ShapeError(f"{frame} does not fit into a clip of {info.size} {info.layout.name}")
+        picture = av.VideoFrame(info.size[1], info.size[0], info.layout.name)
+        for plane, samples in zip(picture.planes, frame.planes, strict=True):
+            np.copyto(plane_view(plane, info.color.bit_depth), samples)
+        if self._plan.pix_fmt != info.layout.name:
+            picture = picture.reformat(format=self._plan.pix_fmt)
+        picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
+        picture.duration = frame.duration
+        picture.color_range, picture.colorspace = info.tags.range, info.tags.matrix
+        return picture
+
+    def _mux(self, packets: list[Any]) -> None:
+        codec = self._stream.codec_context.codec.canonical_name
+        with disk_errors_named(self._path):
+            for packet in packets:
+                if self._edit and packet.is_keyframe:
+                    packet = _with_data(packet, self._edit(bytes(packet), codec))
+                if self._copier:
+                    self._copier.copy_until(float(packet.dts * packet.time_base))
+                self._output.mux_one(packet)
+
+    def close(self) -> None:
+        """Flush the encoder, copy what is left of the other streams, write the container's index."""
+        self._mux(self._stream.encode(None))
+        with disk_errors_named(self._path):
+            if self._copier:
+                self._copier.copy_until(None)
+                self._copier.close()
+            try:
+                self._output.close()
+            except av.FFmpegError as error:
+                raise ResourceError(f"cannot finish {self._path}: {error}") from error
+
+    def abort(self) -> None:
+        """Let go of all files without finishing; the unfinished file is the caller's to delete."""
+        if self._copier:
+            self._copier.close()
+        try:
+            self._output.close()
+        except (av.FFmpegError, OSError):
+            pass  # nothing of this file will be used
+
+
+def _with_data(packet: Any, data: bytes) -> Any:
+    edited = av.Packet(data)
+    edited.pts, edited.dts, edited.duration, edited.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    edited.stream, edited.is_keyframe = packet.stream, packet.is_keyframe
+    for data_entry in packet.iter_sidedata():
+        edited.set_sidedata(data_entry)
+    return edited

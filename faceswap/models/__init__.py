@@ -1,0 +1,1 @@
+"""Swap networks, the model around them, and their checkpoints."""

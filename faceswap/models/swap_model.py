@@ -1,0 +1,82 @@
+"""A trained model: its spec, its network, and `swap`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from faceswap.device import Compute, choose_compute
+from faceswap.errors import ShapeError, UsageError
+from faceswap.models.checkpoint import Checkpoint, find_checkpoint
+from faceswap.models.network import SwapNetwork
+from faceswap.models.registry import build_network
+from faceswap.models.spec import SwapSpec
+from faceswap.types import CropSpec, SwapOutput
+
+
+class SwapModel:
+    """Swaps aligned patches to any of its identities."""
+
+    def __init__(self, spec: SwapSpec, network: SwapNetwork, compute: Compute, manifest_sha256: str) -> None:
+        self.spec, self.compute, self.manifest_sha256 = spec, compute, manifest_sha256
+        self._network = network.to(compute.device, memory_format=compute.memory_format).eval()
+
+    def __repr__(self) -> str:
+        network = self.spec.network
+        return f"SwapModel({network.name} {network.size} px, {', '.join(self.identities)}, on {self.compute})"
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        return self.spec.identities
+
+    @property
+    def crop(self) -> CropSpec:
+        return self.spec.crop_spec
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: str = "auto", precision: str = "auto") -> SwapModel:
+        """Load the newest checkpoint that verifies from a model folder (or one checkpoint folder).
+
+        Raises:
+            CheckpointError: none verifies. DeviceError: no such device.
+        """
+        checkpoint = find_checkpoint(Path(path))
+        return cls.from_checkpoint(checkpoint, choose_compute(device, precision))
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, compute: Compute) -> SwapModel:
+        """Build the model of a verified checkpoint with its averaged (EMA) weights."""
+        spec = checkpoint.spec
+        network = build_network(spec.network, len(spec.identities))
+        network.load_state_dict(checkpoint.tensors("ema"))
+        return cls(spec, network, compute, checkpoint.manifest_sha256)
+
+    def index_of(self, identity: str) -> int:
+        """Return an identity's number.
+
+        Raises:
+            UsageError: the model does not know it.
+        """
+        if identity not in self.identities:
+            raise UsageError(f"the model knows {', '.join(map(repr, self.identities))}, not {identity!r}")
+        return self.identities.index(identity)
+
+    @torch.inference_mode()
+    def swap(self, patches: Tensor, *, to: str) -> SwapOutput:
+        """Return the patches as the identity `to`.
+
+        Args:
+            patches: (B, 3, S, S) float32 RGB [0, 1], any device.
+
+        Raises:
+            ShapeError: another size than the model's crop. UsageError: unknown identity.
+        """
+        size = self.crop.size
+        if patches.shape[1:] != (3, size, size):
+            raise ShapeError(f"patches of shape {tuple(patches.shape)} do not fit a model of (B, 3, {size}, {size})")
+        on_device = patches.to(self.compute.device).contiguous(memory_format=self.compute.memory_format)
+        with self.compute.autocast():
+            pixels, mask = self._network(on_device, self.index_of(to))
+        return SwapOutput(pixels.float(), mask.float())

@@ -1,0 +1,1 @@
+"""Every output says what it is: marks are made and read here."""

@@ -1,0 +1,166 @@
+"""The training loop: readable from top to bottom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from faceswap.device import Compute, choose_compute
+from faceswap.errors import CheckpointError, InterruptedRunError, UsageError
+from faceswap.facesets.store import FaceSet
+from faceswap.files import folder_lock
+from faceswap.interrupt import StopRequest, stop_on_signal
+from faceswap.models.checkpoint import Checkpoint, find_checkpoint, has_checkpoint, remove_leftovers
+from faceswap.models.registry import count_parameters
+from faceswap.models.spec import SwapSpec
+from faceswap.progress import OnProgress, Progress, ignore_progress
+from faceswap.train.augment import Sampler
+from faceswap.train.config import TrainConfig
+from faceswap.train.data import FacePack, load_pack
+from faceswap.train.log import EventLog
+from faceswap.train.preview import write_preview
+from faceswap.train.schedule import learning_rate, run_share
+from faceswap.train.state import TrainState
+from faceswap.train.step import train_step
+
+_REPORT_EVERY = 10
+"""Steps between progress reports; the loss is read back from the device only then."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """How a run ended."""
+
+    model: Path
+    step: int
+    """In all."""
+    new_steps: int
+    """Of this run."""
+    seconds: float
+    """Of this run."""
+    steps_per_second: float
+    loss: float
+    identities: tuple[str, ...]
+    checkpoint: Path
+
+
+def train_model(
+    facesets: Sequence[Path | str],
+    model: Path | str,
+    config: TrainConfig,
+    *,
+    device: str = "auto",
+    on_progress: OnProgress = ignore_progress,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> TrainReport:
+    """Train a swap model; the same call again goes on from the last checkpoint.
+
+    Args:
+        facesets: one for each identity; the first is the source (the person whose face will appear).
+        model: folder for checkpoints, preview.png and events.jsonl.
+        on_note: receives sentences a person should read (device, size, what is resumed).
+
+    Raises:
+        UsageError: no end is set, or the folder holds another model. CropMismatchError, NoFaceError: unfit facesets.
+        ResourceError: disk full (older checkpoints are intact).
+        InterruptedRunError: stopped by a signal, after saving.
+    """
+    model = Path(model)
+    if config.steps is None and config.budget is None:
+        raise UsageError("training needs an end: give --steps N or --budget T (like 10m), or set one in the recipe")
+    sets = [FaceSet.open(path) for path in facesets]
+    spec = SwapSpec(network=config.network, crop=config.crop, identities=_identities(sets))
+    compute = choose_compute(device, config.precision)
+    with folder_lock(model, "train"):
+        remove_leftovers(model)
+        state = _start(model, spec, config, compute, on_note)
+        packs = [load_pack(faceset, spec.crop_spec, compute.device) for faceset in sets]
+        on_note(
+            f"{spec.network.name} {spec.network.size} px, {count_parameters(state.network) / 1e6:.1f} M parameters, on {compute}; "
+            + ", ".join(f"{pack.actor}: {len(pack.pixels)} faces" for pack in packs)
+        )
+        with stop_on_signal() as stop:
+            return _run(model, state, packs, config, compute, on_progress, stop)
+
+
+def _identities(sets: Sequence[FaceSet]) -> tuple[str, ...]:
+    actors = tuple(faceset.actor for faceset in sets)
+    if len(set(actors)) != len(actors):
+        raise UsageError(f"two facesets are of the same actor ({', '.join(actors)}); each identity needs its own name")
+    return actors
+
+
+def _start(
+    model: Path, spec: SwapSpec, config: TrainConfig, compute: Compute, on_note: Callable[[str], None]
+) -> TrainState:
+    if not has_checkpoint(model):
+        return TrainState.create(spec, config, compute)
+    try:
+        checkpoint = find_checkpoint(model)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; move the folder away to start afresh") from error
+    for reason in checkpoint.rejected:
+        on_note(f"passed over: {reason}")
+    state = TrainState.restore(checkpoint, spec, config, compute)
+    on_note(f"going on from step {state.step} ({checkpoint.path.name})")
+    return state
+
+
+def _run(
+    model: Path,
+    state: TrainState,
+    packs: Sequence[FacePack],
+    config: TrainConfig,
+    compute: Compute,
+    on_progress: OnProgress,
+    stop: StopRequest,
+) -> TrainReport:
+    log = EventLog(model / "events.jsonl")
+    log.write("start", step=state.step, compute=str(compute), config=config.model_dump(mode="json"))
+    sampler = Sampler(config.augment, config.network.size, state.generator)
+    first_step, first_seconds = state.step, state.seconds
+    start = time.perf_counter()
+    loss = torch.zeros(())
+    saved: Checkpoint | None = None
+    while (share := run_share(config, state.step, state.seconds)) < 1 and not stop:
+        has_warp = share < config.augment.warp_until
+        batches = [sampler.draw(pack, config.batch, warp=has_warp) for pack in packs]
+        loss = train_step(state, batches, config, compute, learning_rate(config, state.step, share))
+        state.seconds = first_seconds + time.perf_counter() - start
+        if state.step % _REPORT_EVERY == 0:
+            _report(state, config, float(loss), first_step, first_seconds, on_progress, log)
+        if state.step % config.preview_every == 0:
+            write_preview(model / "preview.png", state, packs, compute)
+        if state.step % config.checkpoint_every == 0:
+            saved = state.save(model, config)
+    if saved is None or saved.step != state.step:
+        saved = state.save(model, config)
+    log.write("stop", step=state.step, seconds=round(state.seconds, 3), signal=stop.signal_number)
+    if stop:
+        raise InterruptedRunError(
+            f"stopped at step {state.step}, saved as {saved.path}; repeat the command to go on", stop.signal_number
+        )
+    write_preview(model / "preview.png", state, packs, compute)
+    seconds, steps = state.seconds - first_seconds, state.step - first_step
+    return TrainReport(
+        model, state.step, steps, seconds, steps / max(seconds, 1e-9), float(loss), state.spec.identities, saved.path
+    )
+
+
+def _report(
+    state: TrainState,
+    config: TrainConfig,
+    loss: float,
+    first_step: int,
+    first_seconds: float,
+    on_progress: OnProgress,
+    log: EventLog,
+) -> None:
+    rate = (state.step - first_step) / max(state.seconds - first_seconds, 1e-9)
+    total = config.steps or round(state.step / max(run_share(config, state.step, state.seconds), 1e-9))
+    on_progress(Progress("train", state.step, total, unit="steps", details={"loss": round(loss, 4)}))
+    log.write("step", step=state.step, loss=round(loss, 5), steps_per_second=round(rate, 3))
