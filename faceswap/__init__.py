@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from faceswap.convert.pipeline import convert_clip
     from faceswap.convert.report import ConvertReport
     from faceswap.errors import FaceswapError
+    from faceswap.faces.index import FaceIndex
     from faceswap.facesets.build import extract_faces
     from faceswap.facesets.store import FaceSet
-    from faceswap.faces.index import FaceIndex
     from faceswap.models.swap_model import SwapModel
     from faceswap.provenance.verify import verify_clip
     from faceswap.recipes import load_recipe

@@ -55,7 +55,7 @@ def codes_from_rgb(color: ColorInfo) -> Affine:
 def rgb_from_codes(color: ColorInfo) -> Affine:
     """Inverse of `codes_from_rgb`."""
     linear, offset = codes_from_rgb(color)
-    inverse = np.linalg.inv(linear)
+    inverse = np.linalg.inv(linear).astype(np.float64)
     return Affine(inverse, -inverse @ offset)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from faceswap.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
     import torch
+
+    M = TypeVar("M", bound=torch.nn.Module)
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
@@ -27,6 +29,10 @@ class Compute:
         import torch
 
         return torch.channels_last
+
+    def place(self, network: M) -> M:
+        """Move a network to the device, in its memory format."""
+        return network.to(self.device).to(memory_format=self.memory_format)  # type: ignore[call-overload]
 
     def autocast(self) -> torch.autocast:
         """Return the autocast context for a forward pass."""

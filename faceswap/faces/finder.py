@@ -110,9 +110,7 @@ def _moved(detection: Detection, matrix: Matrix) -> Detection:
     return Detection(box, detection.score, geometry.apply(matrix, detection.landmarks), detection.scheme)
 
 
-def _matched_boxes(
-    before: Sequence[Detection], after: Sequence[Detection]
-) -> tuple[list[NDArray], list[NDArray]]:
+def _matched_boxes(before: Sequence[Detection], after: Sequence[Detection]) -> tuple[list[NDArray], list[NDArray]]:
     """Return start and end boxes of each face; a face seen at one end only is expected to stay where it was."""
     starts, ends, used = [], [], set()
     for a in before:

@@ -104,7 +104,8 @@ class FaceIndex:
                 meta = dict(database.execute("SELECT key, value FROM meta"))
                 if int(meta["schema_version"]) != SCHEMA_VERSION:
                     raise UnsupportedInputError(
-                        f"{path} has schema {meta['schema_version']}, this version reads {SCHEMA_VERSION}; delete it to analyse anew"
+                        f"{path} has schema {meta['schema_version']}, this version reads {SCHEMA_VERSION}; "
+                        "delete it to analyse anew"
                     )
                 return cls(
                     fingerprint=meta["fingerprint"],
@@ -116,7 +117,9 @@ class FaceIndex:
                     faces=tuple(map(_face, database.execute("SELECT * FROM faces ORDER BY frame, track"))),
                 )
         except (sqlite3.Error, KeyError, ValueError) as error:
-            raise UnsupportedInputError(f"{path} is not a readable face index ({error}); delete it to analyse anew") from error
+            raise UnsupportedInputError(
+                f"{path} is not a readable face index ({error}); delete it to analyse anew"
+            ) from error
 
 
 def _row(face: Face) -> tuple[object, ...]:

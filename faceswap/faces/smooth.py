@@ -36,9 +36,7 @@ def smooth_track(
     unit = np.array([1.0, 1.0, iod, iod])
     noise = (_MEASUREMENT * unit) ** 2 / np.clip(scores, 0.1, 1.0)[:, None] ** 2
     drive = (_ACCELERATION * unit) ** 2
-    return np.stack(
-        [_smooth_one(frames, values[:, i], noise[:, i], drive[i]) for i in range(4)], axis=1
-    )
+    return np.stack([_smooth_one(frames, values[:, i], noise[:, i], drive[i]) for i in range(4)], axis=1)
 
 
 def _smooth_one(frames: NDArray, values: NDArray, noise: NDArray, drive: float) -> NDArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def _to_faces(track: _Track, number: int, step: int) -> list[Face]:
 
 def _with_gaps_filled(faces: list[Face], smoothed: np.ndarray, step: int) -> list[Face]:
     result = [faces[0]]
-    for i, (before, after) in enumerate(zip(faces, faces[1:], strict=False)):
+    for i, (before, after) in enumerate(pairwise(faces)):
         for frame in range(before.frame + step, after.frame, step):
             share = (frame - before.frame) / (after.frame - before.frame)
             values = smoothed[i] + share * (smoothed[i + 1] - smoothed[i])

@@ -26,9 +26,7 @@ def sample_rgb(frame: Frame, view_from_frame: Matrix, size: tuple[int, int]) -> 
 
     The planes are warped first and turned into RGB at the view's size: resampling and the YUV matrix commute.
     """
-    chroma = geometry.compose(
-        view_from_frame, geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
-    )
+    chroma = geometry.compose(view_from_frame, geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting))
     codes = np.stack(
         [
             geometry.warp(plane, matrix, size)

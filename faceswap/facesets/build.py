@@ -85,7 +85,9 @@ def extract_faces(
         for clip in _expanded(clips):
             try:
                 reader = open_clip(clip)
-                index = analyse(reader, detector, every=every, min_face_px=min_face_px, on_progress=on_progress, stop=stop)
+                index = analyse(
+                    reader, detector, every=every, min_face_px=min_face_px, on_progress=on_progress, stop=stop
+                )
                 notes += [f"{clip.name}: {note}" for note in reader.info.notes]
                 # Only now is there something to store: a failed first clip must not leave an empty faceset behind.
                 store = store or FaceSet.create(faceset, actor, crop)
@@ -95,7 +97,9 @@ def extract_faces(
                 num_faces += _add_clip(store, reader, index, on_progress, stop)
             except InterruptedRunError as error:
                 done = f"{num_faces} faces of finished clips are kept in {faceset}"
-                raise InterruptedRunError(f"{error}; {done}; repeat the command to go on", stop.signal_number) from error
+                raise InterruptedRunError(
+                    f"{error}; {done}; repeat the command to go on", stop.signal_number
+                ) from error
             except (ResourceError, UsageError):
                 raise
             except FaceswapError as error:
@@ -130,7 +134,22 @@ def _expanded(clips: Sequence[Path | str]) -> list[Path]:
     return result
 
 
-_VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".mxf", ".wmv", ".flv"}
+_VIDEO_SUFFIXES = {
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".mpg",
+    ".mpeg",
+    ".mxf",
+    ".wmv",
+    ".flv",
+}
 
 
 def _add_clip(store: FaceSet, reader: Reader, index: FaceIndex, on_progress: OnProgress, stop: StopRequest) -> int:

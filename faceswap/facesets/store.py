@@ -40,7 +40,9 @@ class FaceSet:
         """
         path = Path(path)
         if not (path / _DATABASE).is_file():
-            raise UsageError(f"{path} is not a faceset (it holds no {_DATABASE}); make one with `faceswap extract CLIP -o {path} --actor NAME`")
+            raise UsageError(
+                f"{path} is not a faceset (it holds no {_DATABASE}); make one with `faceswap extract CLIP -o {path} --actor NAME`"
+            )
         try:
             with closing(_connect(path)) as database:
                 meta = dict(database.execute("SELECT key, value FROM meta"))
@@ -50,7 +52,9 @@ class FaceSet:
                 )
             return cls(path, meta["actor"], CropSpec(**json.loads(meta["crop"])))
         except (sqlite3.Error, KeyError, ValueError, TypeError) as error:
-            raise UnsupportedInputError(f"{path / _DATABASE} cannot be read ({error}); extract the faceset again") from error
+            raise UnsupportedInputError(
+                f"{path / _DATABASE} cannot be read ({error}); extract the faceset again"
+            ) from error
 
     @classmethod
     def create(cls, path: Path | str, actor: str, crop: CropSpec) -> FaceSet:
@@ -81,7 +85,9 @@ class FaceSet:
         with closing(_connect(self.path)) as database:
             return database.execute(query, (fingerprint, every)).fetchone() is not None
 
-    def add_clip(self, fingerprint: str, clip: Path, every: int, num_frames: int, records: Sequence[FaceRecord]) -> None:
+    def add_clip(
+        self, fingerprint: str, clip: Path, every: int, num_frames: int, records: Sequence[FaceRecord]
+    ) -> None:
         """Register a clip and its crops (already written) in one transaction, replacing what the clip had before."""
         rows = [_row(record) for record in records]
         with disk_errors_named(self.path), closing(_connect(self.path)) as database, database:

@@ -105,7 +105,10 @@ def _distance(wanted: str, offered: str) -> tuple[int, ...]:
 
 
 def _losses(wanted: str, offered: str) -> list[str]:
-    (rgb_in, bits_in, chroma_in, alpha_in), (rgb_out, bits_out, chroma_out, alpha_out) = _traits(wanted), _traits(offered)
+    (rgb_in, bits_in, chroma_in, alpha_in), (rgb_out, bits_out, chroma_out, alpha_out) = (
+        _traits(wanted),
+        _traits(offered),
+    )
     losses = []
     if bits_out < bits_in:
         losses.append(f"{bits_in} bit becomes {bits_out} bit")

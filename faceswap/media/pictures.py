@@ -72,7 +72,12 @@ def read_picture_bgr(path: Path) -> np.ndarray | None:
 
 def write_picture(path: Path, rgb: np.ndarray, *, jpeg_quality: int = 97) -> None:
     """Write (H, W, 3) uint8 RGB as JPEG (4:4:4) or PNG, by suffix."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        jpeg_quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
     is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
     done, data = cv2.imencode(path.suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options if is_jpeg else [])
     if not done:

@@ -138,9 +138,7 @@ def _clip_info(path: Path, container: Any, stream: Any, frame: Any) -> ClipInfo:
             f"{path}: a picture of {width}x{height} px cannot be worked on; allowed: {_MIN_SIDE} px to 16384x16384"
         )
     layout, bits = layout_of(planar_name(frame.format.name))
-    tags = ColorTags(
-        int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), int(frame.color_range)
-    )
+    tags = ColorTags(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), int(frame.color_range))
     color, notes = _color_info(tags, frame.format.name, layout, bits, height)
     if frame.interlaced_frame:
         notes.append("the clip is interlaced; its frames are processed whole, fields are kept as they are stored")
@@ -185,7 +183,7 @@ def _color_info(
 
 
 def _display_matrix(frame: Any) -> tuple[int, ...] | None:
-    for data in frame.side_data.keys():
+    for data in list(frame.side_data.keys()):
         if data.type.name == "DISPLAYMATRIX":
             return tuple(int(v) for v in np.frombuffer(bytes(data), dtype="<i4")[:9])
     return None

@@ -94,9 +94,7 @@ class VideoReader:
         if decoded.format.name.replace("yuvj", "yuv") != wanted:
             decoded = decoded.reformat(format=wanted)
         planes = tuple(plane_view(plane, info.color.bit_depth) for plane in decoded.planes)
-        return Frame(
-            planes, info.layout, info.color, Timestamp(pts, info.time_base), index, int(decoded.duration or 0)
-        )
+        return Frame(planes, info.layout, info.color, Timestamp(pts, info.time_base), index, int(decoded.duration or 0))
 
 
 def plane_view(plane: Any, bit_depth: int) -> NDArray:

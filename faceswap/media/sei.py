@@ -36,8 +36,9 @@ def find_user_data(packet: bytes, codec: str, uuid: bytes, extradata: bytes | No
     Args:
         extradata: the stream's; "avcC"/"hvcC" (first byte 1) means that units are length-prefixed.
     """
-    is_prefixed = bool(extradata) and extradata[0] == 1
-    units = _length_prefixed_units(packet, codec, extradata or b"") if is_prefixed else _annex_b_units(packet)
+    extradata = extradata or b""
+    is_prefixed = extradata[:1] == b"\x01"
+    units = _length_prefixed_units(packet, codec, extradata) if is_prefixed else _annex_b_units(packet)
     for _, body in units:
         header = 1 if codec == "h264" else 2
         if _unit_type(body[0], codec) != (_H264_SEI if codec == "h264" else _H265_PREFIX_SEI):

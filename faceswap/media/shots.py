@@ -12,7 +12,10 @@ import numpy as np
 from faceswap.types import Frame
 
 CUT_SCORE = 6.0
-"""Per cent of full scale. Real cuts in dark stage footage score 7.9 to 9.9 (scdet's default of 10 misses them), fast motion at most 5."""
+"""Per cent of full scale.
+
+Real cuts in dark stage footage score 7.9 to 9.9 (scdet's default of 10 misses them), fast motion at most 5.
+"""
 _THUMBNAIL = (64, 36)
 
 

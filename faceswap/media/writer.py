@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,15 @@ from faceswap.types import Frame
 
 _FRAME_DURATION_FLAG = 1 << 8
 """AV_CODEC_FLAG_FRAME_DURATION: encoders hand each frame's own duration on to the muxer."""
-_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".avi": "avi", ".webm": "webm"}
+_MUXERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".ts": "mpegts",
+    ".avi": "avi",
+    ".webm": "webm",
+}
 _KEEPS_TIMES = {"mp4", "mov", "matroska", "webm", "mpegts"}
 _SPEED_OPTIONS = {"libx264", "libx265", "libsvtav1", "h264_nvenc", "hevc_nvenc"}
 _CRF_OPTIONS = {"libx264": "crf", "libx265": "crf", "libsvtav1": "crf", "h264_nvenc": "cq", "hevc_nvenc": "cq"}
@@ -83,7 +92,9 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
 def default_output(source: Path, suffix: str) -> Path:
     """Return `<stem><suffix>` beside the source, in its container family where that can hold any codec."""
     extension = source.suffix.lower()
-    return source.with_name(source.stem + suffix + (extension if extension in (".mp4", ".m4v", ".mov", ".mkv", ".ts") else ".mkv"))
+    return source.with_name(
+        source.stem + suffix + (extension if extension in (".mp4", ".m4v", ".mov", ".mkv", ".ts") else ".mkv")
+    )
 
 
 class ClipWriter:
@@ -183,15 +194,18 @@ class ClipWriter:
         """Let go of all files without finishing; the unfinished file is the caller's to delete."""
         if self._copier:
             self._copier.close()
-        try:
+        with suppress(av.FFmpegError, OSError):  # nothing of this file will be used
             self._output.close()
-        except (av.FFmpegError, OSError):
-            pass  # nothing of this file will be used
 
 
 def _with_data(packet: Any, data: bytes) -> Any:
     edited = av.Packet(data)
-    edited.pts, edited.dts, edited.duration, edited.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    edited.pts, edited.dts, edited.duration, edited.time_base = (
+        packet.pts,
+        packet.dts,
+        packet.duration,
+        packet.time_base,
+    )
     edited.stream, edited.is_keyframe = packet.stream, packet.is_keyframe
     for data_entry in packet.iter_sidedata():
         edited.set_sidedata(data_entry)

@@ -98,7 +98,9 @@ def save_checkpoint(
             data = json.dumps(manifest, indent=1, sort_keys=True).encode()
             _write(temporary / MANIFEST, data)
             sync_folder(temporary)
-            if final.exists():  # saved before and resumed without progress, or damaged since: the new one takes its place
+            if (
+                final.exists()
+            ):  # saved before and resumed without progress, or damaged since: the new one takes its place
                 os.rename(final, model / f".old-{final.name}")
             os.rename(temporary, final)
             sync_folder(model)
@@ -146,7 +148,9 @@ def find_checkpoint(path: Path) -> Checkpoint:
         return _verified(path)
     folders = _step_folders(path)
     if not folders:
-        raise CheckpointError(f"{path} holds no checkpoint; train one with `faceswap train --source A --target B -m {path}`")
+        raise CheckpointError(
+            f"{path} holds no checkpoint; train one with `faceswap train --source A --target B -m {path}`"
+        )
     rejected: list[str] = []
     for folder in folders:
         try:

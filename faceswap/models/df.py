@@ -6,6 +6,8 @@ doubling by pixel shuffle (3.6 times less work).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,12 +24,10 @@ class Decoder(nn.Module):
     def __init__(self, in_channels: int, dim: int, mask_dim: int, *, is_doubled: bool) -> None:
         super().__init__()
         channels = [in_channels, dim * 8, dim * 4, dim * 2]
-        self.up = nn.ModuleList(Upscale(a, b) for a, b in zip(channels, channels[1:], strict=False))
+        self.up = nn.ModuleList(Upscale(a, b) for a, b in pairwise(channels))
         self.residual = nn.ModuleList(Residual(c) for c in channels[1:])
         mask_channels = [in_channels, mask_dim * 8, mask_dim * 4, mask_dim * 2, *([mask_dim] if is_doubled else [])]
-        self.mask_up = nn.Sequential(
-            *(Upscale(a, b) for a, b in zip(mask_channels, mask_channels[1:], strict=False))
-        )
+        self.mask_up = nn.Sequential(*(Upscale(a, b) for a, b in pairwise(mask_channels)))
         self.is_doubled = is_doubled
         # Four small convolutions in DeepFaceLab, one of which has a 1x1 kernel; one with all channels is the same work.
         self.to_face = nn.Conv2d(dim * 2, 12 if is_doubled else 3, 3, padding=1)
@@ -50,10 +50,14 @@ class Df(SwapNetwork):
         super().__init__()
         step = 32 if "d" in spec.options else 16
         if spec.size % step:
-            raise UsageError(f"network size {spec.size} is not possible with options {spec.options!r}; use a multiple of {step}")
+            raise UsageError(
+                f"network size {spec.size} is not possible with options {spec.options!r}; use a multiple of {step}"
+            )
         unknown = set(spec.options) - set("ud")
         if unknown:
-            raise UsageError(f"unknown network option {''.join(sorted(unknown))!r} in {spec.options!r}; df knows u and d")
+            raise UsageError(
+                f"unknown network option {''.join(sorted(unknown))!r} in {spec.options!r}; df knows u and d"
+            )
         self.encoder = Encoder(spec.size, spec.encoder_dim, has_pixel_norm="u" in spec.options)
         self.bottleneck = Bottleneck(
             self.encoder.out_features, spec.bottleneck_dim, spec.bottleneck_dim, spec.size // step

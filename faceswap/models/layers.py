@@ -3,6 +3,8 @@ Perov et al. 2020); activations are leaky ReLUs of slope 0.1, or 0.2 inside resi
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,7 +71,7 @@ class Encoder(nn.Module):
     def __init__(self, size: int, dim: int, *, has_pixel_norm: bool = False) -> None:
         super().__init__()
         channels = [3, dim, dim * 2, dim * 4, dim * 8]
-        self.down = nn.Sequential(*(Downscale(a, b) for a, b in zip(channels, channels[1:], strict=False)))
+        self.down = nn.Sequential(*(Downscale(a, b) for a, b in pairwise(channels)))
         self.norm = PixelNorm() if has_pixel_norm else nn.Identity()
         self.out_features = dim * 8 * (size // 16) ** 2
 

@@ -19,9 +19,18 @@ from faceswap.types import CropSpec, SwapOutput
 class SwapModel:
     """Swaps aligned patches to any of its identities."""
 
-    def __init__(self, spec: SwapSpec, network: SwapNetwork, compute: Compute, manifest_sha256: str) -> None:
+    def __init__(
+        self,
+        spec: SwapSpec,
+        network: SwapNetwork,
+        compute: Compute,
+        manifest_sha256: str,
+        rejected: tuple[str, ...] = (),
+    ) -> None:
         self.spec, self.compute, self.manifest_sha256 = spec, compute, manifest_sha256
-        self._network = network.to(compute.device, memory_format=compute.memory_format).eval()
+        self.rejected = rejected
+        """Newer checkpoints that were passed over because they do not verify, and why."""
+        self._network = compute.place(network).eval()
 
     def __repr__(self) -> str:
         network = self.spec.network
@@ -51,7 +60,7 @@ class SwapModel:
         spec = checkpoint.spec
         network = build_network(spec.network, len(spec.identities))
         network.load_state_dict(checkpoint.tensors("ema"))
-        return cls(spec, network, compute, checkpoint.manifest_sha256)
+        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected)
 
     def index_of(self, identity: str) -> int:
         """Return an identity's number.

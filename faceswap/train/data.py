@@ -49,7 +49,9 @@ def load_pack(faceset: FaceSet, crop: CropSpec, device: torch.device) -> FacePac
     geometry.patch_from_patch(crop, faceset.crop)
     records = faceset.records()
     if len(records) < MIN_FACES:
-        raise NoFaceError(f"{faceset.path} holds {len(records)} faces; training needs at least {MIN_FACES}, better hundreds")
+        raise NoFaceError(
+            f"{faceset.path} holds {len(records)} faces; training needs at least {MIN_FACES}, better hundreds"
+        )
     size = _pack_size(crop, faceset.crop)
     pack_crop = CropSpec(size, faceset.crop.coverage, faceset.crop.margin, faceset.crop.template)
     with ThreadPoolExecutor() as pool:

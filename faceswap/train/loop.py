@@ -80,7 +80,8 @@ def train_model(
         state = _start(model, spec, config, compute, on_note)
         packs = [load_pack(faceset, spec.crop_spec, compute.device) for faceset in sets]
         on_note(
-            f"{spec.network.name} {spec.network.size} px, {count_parameters(state.network) / 1e6:.1f} M parameters, on {compute}; "
+            f"{spec.network.name} {spec.network.size} px, "
+            f"{count_parameters(state.network) / 1e6:.1f} M parameters, on {compute}: "
             + ", ".join(f"{pack.actor}: {len(pack.pixels)} faces" for pack in packs)
         )
         with stop_on_signal() as stop:

@@ -38,9 +38,13 @@ class TrainState:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(spec.network, len(spec.identities))
-        network = network.to(compute.device, memory_format=compute.memory_format)
+        network = compute.place(network)
         optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, betas=(0.5, 0.99), weight_decay=config.weight_decay, fused=True
+            network.parameters(),
+            lr=config.learning_rate,
+            betas=(0.5, 0.99),
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         ema = {name: value.detach().clone() for name, value in network.state_dict().items()}
         return cls(spec, network, ema, optimizer, torch.Generator().manual_seed(config.seed))

@@ -14,7 +14,9 @@ from faceswap.train.losses import swap_loss
 from faceswap.train.state import TrainState
 
 
-def train_step(state: TrainState, batches: Sequence[Batch], config: TrainConfig, compute: Compute, rate: float) -> Tensor:
+def train_step(
+    state: TrainState, batches: Sequence[Batch], config: TrainConfig, compute: Compute, rate: float
+) -> Tensor:
     """Update the weights once; return the mean loss of the identities as a scalar tensor (not yet read back)."""
     for group in state.optimizer.param_groups:
         group["lr"] = rate

@@ -11,6 +11,10 @@ import argparse
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from faceswap import SwapModel
 
 WRITTEN = {".mp4", ".m4v", ".mov", ".mkv", ".ts", ".avi", ".webm"}
 READ = WRITTEN | {".mpg", ".mpeg", ".m2ts", ".mts", ".mxf", ".wmv", ".flv", ".vob", ".3gp", ".ogv"}
@@ -27,12 +31,12 @@ def output_for(clip: Path, folder: Path) -> Path:
     return folder / (clip.name if clip.suffix.lower() in WRITTEN else clip.name + ".mkv")
 
 
-def convert_one(clip: Path, model: Path, output: Path) -> int:
+def convert_one(clip: Path, model: SwapModel, output: Path) -> int:
     """Convert one clip and return its exit code; whatever goes wrong is printed, not raised."""
-    from faceswap import FaceswapError, convert  # here, so that --help stays quick
+    from faceswap import FaceswapError, convert_clip  # here, so that --help stays quick
 
     try:
-        report = convert(clip, model=model, output=output, overwrite=False)
+        report = convert_clip(clip, model, output)
     except FaceswapError as error:
         say(f"failed: {clip.name!r}: {error}")
         return getattr(error, "exit_code", 1)
@@ -44,15 +48,19 @@ def convert_one(clip: Path, model: Path, output: Path) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, help="folder with clips (the folders in it are not read)")
     parser.add_argument("model", type=Path, help="model folder or file, as for `faceswap convert -m`")
     parser.add_argument("out", type=Path, help="folder for the outputs; made if missing")
     arguments = parser.parse_args()
     if not arguments.clips.is_dir():
         parser.error(f"no such folder: {str(arguments.clips)!r}")
+    from faceswap import FaceswapError, SwapModel
+
+    try:
+        model = SwapModel.load(arguments.model)
+    except FaceswapError as error:
+        parser.error(str(error))
     arguments.out.mkdir(parents=True, exist_ok=True)
 
     stopped = 0
@@ -65,7 +73,7 @@ def main() -> int:
             counts["skipped"] += 1
             continue
         try:
-            code = convert_one(clip, arguments.model, output)
+            code = convert_one(clip, model, output)
         except KeyboardInterrupt:
             code = 130
         if code in INTERRUPTED:

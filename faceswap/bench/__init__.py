@@ -1,0 +1,1 @@
+"""`faceswap bench`: speed as numbers."""

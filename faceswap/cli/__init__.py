@@ -1,0 +1,1 @@
+"""The command line: each file is one command, each command is one library call."""

@@ -1,0 +1,65 @@
+"""Options that every command has, added in one place."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from faceswap.cli.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every command gets besides its own options."""
+
+    console: Console
+    device: str
+    seed: int | None
+
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "device": (Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")], "auto"),
+    "seed": (Annotated[int | None, typer.Option(min=0, help="For whatever is random in the command.")], None),
+    "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and results only.")], False),
+    "verbose": (Annotated[bool, typer.Option("--verbose", "-v", help="Print more; errors with their trace.")], False),
+    "log_file": (Annotated[Path | None, typer.Option(help="Append what is said to this file, too.")], None),
+}
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog with examples, one a paragraph."""
+    return "\n\n".join(["Examples:", *lines])
+
+
+def command(
+    app: typer.Typer, epilog: str, name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function `(run: Run, ...)` as a command with the common options added."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        hints = get_type_hints(function, include_extras=True)
+
+        @functools.wraps(function)
+        def wrapper(**values: Any) -> None:
+            common = {key: values.pop(key) for key in _COMMON}
+            console = Console(quiet=common["quiet"], verbose=common["verbose"], log_file=common["log_file"])
+            with console:
+                function(Run(console, common["device"], common["seed"]), **values)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [p.replace(annotation=hints[p.name], kind=keyword) for p in own] + [
+            inspect.Parameter(key, keyword, default=default, annotation=annotation)
+            for key, (annotation, default) in _COMMON.items()
+        ]
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        return app.command(name, epilog=epilog, no_args_is_help=False)(wrapper)
+
+    return decorate

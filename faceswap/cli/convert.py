@@ -1,0 +1,117 @@
+"""`faceswap convert`: a clip in, a swapped and marked clip out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceswap.cli.command import Run, command, examples
+
+if TYPE_CHECKING:
+    from faceswap.convert.pipeline import ConvertPlan
+    from faceswap.convert.report import ConvertReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(
+        app,
+        examples(
+            "faceswap convert scene.mp4 -m models/data",
+            "faceswap convert scene.mov -m models/data -o out.mkv --to data-tng --codec libx265 --crf 16 --preset slow",
+        ),
+    )
+    def convert(
+        run: Run,
+        input_path: Annotated[
+            Path, typer.Argument(metavar="INPUT", help="The target: footage that receives the face.")
+        ],
+        model: Annotated[Path, typer.Option("--model", "-m", help="Model folder.")],
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", help="Output file; default: INPUT_swapped.")
+        ] = None,
+        to: Annotated[
+            str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")
+        ] = None,
+        codec: Annotated[
+            str, typer.Option(help="Encoder: libx264, libx265, libsvtav1, ffv1, prores_ks ...")
+        ] = "libx264",
+        crf: Annotated[float | None, typer.Option(help="Quality of x264/x265/SVT-AV1; lower is better [18].")] = None,
+        preset: Annotated[str | None, typer.Option(help="Speed of the encoder, e.g. veryfast.")] = None,
+        pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None,
+        faces: Annotated[str, typer.Option(help="main = the largest person of each shot; all = everybody.")] = "main",
+        match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
+        feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
+        erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
+    ) -> None:
+        """Swap the faces of a clip with a trained model."""
+        from faceswap.config import validated
+        from faceswap.convert.config import ConvertConfig
+        from faceswap.convert.pipeline import convert_clip, plan_convert
+        from faceswap.models.swap_model import SwapModel
+
+        run.console.is_json = as_json
+        values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
+        values |= {k: v for k, v in (("feather", feather), ("erode", erode)) if v is not None}
+        config = validated(ConvertConfig, values, "convert")
+        loaded = SwapModel.load(model, device=run.device)
+        for reason in loaded.rejected:
+            run.console.note(f"passed over: {reason}")
+        if dry_run:
+            plan = plan_convert(input_path, loaded, output, to=to, config=config, overwrite=overwrite)
+            run.console.result(_plan_text(plan, loaded))
+            run.console.event("plan", **_plan_values(plan, loaded))
+            return
+        report = convert_clip(
+            input_path,
+            loaded,
+            output,
+            to=to,
+            config=config,
+            overwrite=overwrite,
+            on_progress=run.console.on_progress,
+        )
+        for text in report.notes:
+            run.console.note(f"note: {text}")
+        run.console.result(_summary(report))
+        run.console.event("summary", **report.to_json())
+
+
+def _plan_values(plan: ConvertPlan, model: object) -> dict[str, object]:
+    height, width = plan.info.size
+    return {
+        "input": str(plan.input),
+        "picture": f"{width}x{height} {plan.info.layout.name}, {float(plan.info.rate):.3f} fps, {plan.info.codec}",
+        "color": f"{plan.info.color.matrix}, {'full' if plan.info.color.full_range else 'studio'} range",
+        "model": str(model),
+        "to": plan.identity,
+        "faces": "reuse the index" if plan.has_index else "analyse the clip",
+        "encode": f"{plan.encode.codec} {plan.encode.pix_fmt} "
+        + " ".join(f"{key}={value}" for key, value in plan.encode.options.items()),
+        "output": str(plan.output),
+        "notes": list(plan.notes),
+    }
+
+
+def _plan_text(plan: ConvertPlan, model: object) -> str:
+    values = _plan_values(plan, model)
+    notes = values.pop("notes")
+    assert isinstance(notes, list)
+    return "\n".join(
+        [f"{key:>8}: {value}" for key, value in values.items()] + [f"{'note':>8}: {note}" for note in notes]
+    )
+
+
+def _summary(report: ConvertReport) -> str:
+    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in report.ms_per_frame.items())
+    skipped = "".join(f", {count} {what} left as they were" for what, count in report.skipped.items())
+    return (
+        f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}; "
+        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{report.output}"
+    )

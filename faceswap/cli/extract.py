@@ -1,0 +1,57 @@
+"""`faceswap extract`: clips and pictures in, a faceset out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceswap.cli.command import Run, command, examples
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(
+        app,
+        examples(
+            "faceswap extract tng_s1.mkv tng_s2.mkv -o facesets/data-tng --actor data-tng",
+            "faceswap extract stills/ -o facesets/data-tng --actor data-tng --min-face 64",
+        ),
+    )
+    def extract(
+        run: Run,
+        clips: Annotated[list[Path], typer.Argument(help="Clips, pictures, or folders of either.")],
+        output: Annotated[Path, typer.Option("--output", "-o", help="Faceset folder; made or added to.")],
+        actor: Annotated[str, typer.Option(help="Name of the person; becomes the model's identity.")],
+        every: Annotated[int, typer.Option(help="Use every n-th frame.")] = 1,
+        size: Annotated[int, typer.Option(help="Side of the crops, px.")] = 256,
+        coverage: Annotated[
+            str, typer.Option(help="whole_face, head or face: how much is around the face.")
+        ] = "whole_face",
+        min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.")] = 32,
+    ) -> None:
+        """Find the faces of one actor in clips or pictures and store them as aligned crops."""
+        from faceswap.errors import PartialResultError, UsageError
+        from faceswap.facesets.build import extract_faces
+
+        if coverage not in ("face", "whole_face", "head"):
+            raise UsageError(f"--coverage {coverage!r} is unknown; allowed: face, whole_face, head")
+        report = extract_faces(
+            clips,
+            output,
+            actor,
+            size=size,
+            coverage=coverage,  # type: ignore[arg-type]
+            every=every,
+            min_face_px=min_face,
+            on_progress=run.console.on_progress,
+        )
+        for clip in report.skipped:
+            run.console.note(f"{clip}: in the faceset already")
+        for text in (*report.notes, *report.failed):
+            run.console.note(text)
+        run.console.result(f"{report.num_faces} faces of {report.actor} added, {report.num_total} in {report.faceset}")
+        if report.failed:
+            raise PartialResultError(f"{len(report.failed)} of {len(clips)} inputs could not be used (named above)")

@@ -1,0 +1,34 @@
+"""`faceswap recipes`: what training recipes there are, and what they say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from faceswap.cli.command import Run, command, examples
+
+app = typer.Typer(
+    help="List and show training recipes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=examples("faceswap recipes list", "faceswap recipes show df-128"),
+)
+
+
+@command(app, examples("faceswap recipes list", "faceswap recipes list --quiet"), name="list")
+def list_recipes(run: Run) -> None:
+    """List the recipes with their first line."""
+    from faceswap.recipes import recipe_names
+
+    for path in recipe_names().values():
+        first_line = path.read_text(encoding="utf-8").splitlines()[0]
+        run.console.result(first_line.removeprefix("# "))
+
+
+@command(app, examples("faceswap recipes show quick-64", "faceswap recipes show df-256 > my-256.toml"), name="show")
+def show_recipe(run: Run, name: Annotated[str, typer.Argument(help="Recipe name or .toml file.")]) -> None:
+    """Print a recipe, to read or to start one's own from."""
+    from faceswap.recipes import find_recipe
+
+    run.console.result(find_recipe(name).read_text(encoding="utf-8").rstrip())

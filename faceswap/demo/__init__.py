@@ -1,0 +1,1 @@
+"""`faceswap demo`: the main job on embedded input."""

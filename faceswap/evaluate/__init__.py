@@ -1,0 +1,1 @@
+"""Picture quality as numbers: small pure functions, each relative to the untouched input."""
