@@ -70,16 +70,24 @@ def read_picture_bgr(path: Path) -> np.ndarray | None:
     return None if data.size == 0 else cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
-def write_picture(path: Path, rgb: np.ndarray, *, jpeg_quality: int = 97) -> None:
-    """Write (H, W, 3) uint8 RGB as JPEG (4:4:4) or PNG, by suffix."""
+def write_picture(path: Path, rgb: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB as JPEG or PNG, by suffix."""
+    path.write_bytes(encode_picture(path.suffix, rgb))
+
+
+def encode_picture(suffix: str, rgb: np.ndarray, *, jpeg_quality: int = 97) -> bytes:
+    """Return (H, W, 3) uint8 RGB encoded as ".jpg" (4:4:4) or ".png".
+
+    Raises:
+        UsageError: another suffix.
+    """
+    if suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise UsageError(f"cannot write pictures of type {suffix!r}; use .jpg or .png")
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
         jpeg_quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
-    done, data = cv2.imencode(path.suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options if is_jpeg else [])
-    if not done:
-        raise UsageError(f"cannot write pictures of type {path.suffix!r}; use .jpg or .png")
-    path.write_bytes(data.tobytes())
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(suffix, bgr, [] if suffix.lower() == ".png" else options)[1].tobytes()

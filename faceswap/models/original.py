@@ -57,4 +57,5 @@ class Original(SwapNetwork):
 
     def decode(self, code: Tensor, identity: int) -> tuple[Tensor, Tensor]:
         face, mask = self.decoders[identity](code)
-        return torch.sigmoid(face), torch.sigmoid(mask)
+        # In float32: bfloat16 has too few steps between 0.5 and 1 and would show as bands.
+        return torch.sigmoid(face.float()), torch.sigmoid(mask.float())

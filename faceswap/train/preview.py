@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 
 from faceswap.device import Compute
 from faceswap.files import write_atomic
+from faceswap.media.pictures import encode_picture
 from faceswap.train.augment import Sampler
 from faceswap.train.config import AugmentSettings
 from faceswap.train.data import FacePack
@@ -38,4 +37,4 @@ def write_preview(path: Path, state: TrainState, packs: Sequence[FacePack], comp
     network.load_state_dict(weights)
     grid = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     rgb = (grid.clamp(0, 1) * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
-    write_atomic(path, cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))[1].tobytes())
+    write_atomic(path, encode_picture(".png", rgb))

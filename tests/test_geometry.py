@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from faceswap import geometry
+from faceswap.errors import CropMismatchError
+from faceswap.geometry import Similarity
+from faceswap.types import CropSpec, Matrix
+from hypothesis import given
+from hypothesis import strategies as st
+from makers import smooth_noise
+from numpy.typing import NDArray
+
+WARP_TOLERANCE = 1 / 32
+"""Of the value range. OpenCV 4 rounds sampling points to 1/32 px, which on noise is that much; OpenCV 5 does not."""
+
+shifts = st.floats(-500, 500)
+similarities = st.builds(Similarity, st.floats(-2, 2), st.floats(-3.1, 3.1), shifts, shifts)
+matrices = similarities.map(geometry.from_similarity)
+POINTS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [12.5, -7.25]])
+
+
+@given(matrices)
+def test_inverse_undoes_matrix_from_both_sides(matrix: Matrix) -> None:
+    inverse = geometry.invert(matrix)
+    np.testing.assert_allclose(geometry.compose(matrix, inverse), np.eye(2, 3), atol=1e-8)
+    np.testing.assert_allclose(geometry.compose(inverse, matrix), np.eye(2, 3), atol=1e-8)
+
+
+@given(matrices, matrices)
+def test_composed_matrix_acts_like_one_after_the_other(a: Matrix, b: Matrix) -> None:
+    at_once = geometry.apply(geometry.compose(a, b), POINTS)
+    np.testing.assert_allclose(at_once, geometry.apply(a, geometry.apply(b, POINTS)), atol=1e-8)
+
+
+@given(matrices, matrices)
+def test_inverse_of_composition_is_composition_of_inverses_reversed(a: Matrix, b: Matrix) -> None:
+    expected = geometry.compose(geometry.invert(b), geometry.invert(a))
+    np.testing.assert_allclose(geometry.invert(geometry.compose(a, b)), expected, rtol=1e-8, atol=1e-6)
+
+
+@given(similarities)
+def test_four_numbers_of_a_similarity_come_back(params: Similarity) -> None:
+    np.testing.assert_allclose(geometry.to_similarity(geometry.from_similarity(params)), params, atol=1e-9)
+
+
+@given(matrices, matrices)
+def test_scale_of_composition_is_the_product(a: Matrix, b: Matrix) -> None:
+    product = geometry.scale_of(a) * geometry.scale_of(b)
+    assert geometry.scale_of(geometry.compose(a, b)) == pytest.approx(product)
+
+
+@given(matrices)
+def test_fit_recovers_a_similarity(matrix: Matrix) -> None:
+    src = geometry.TEMPLATES["five-1"]
+    np.testing.assert_allclose(geometry.fit_similarity(src, geometry.apply(matrix, src)), matrix, atol=1e-7)
+
+
+def test_fit_never_mirrors() -> None:
+    src = geometry.TEMPLATES["five-1"]
+    assert np.linalg.det(geometry.fit_similarity(src, src * [-1.0, 1.0])[:, :2]) > 0
+
+
+def test_fit_is_the_least_squares_optimum() -> None:
+    rng = np.random.default_rng(1)
+    src = rng.normal(size=(5, 2))
+    dst = geometry.apply(geometry.from_similarity(Similarity(0.7, 0.4, 3, -2)), src) + rng.normal(0, 0.1, (5, 2))
+    best = np.array(geometry.to_similarity(geometry.fit_similarity(src, dst)))
+
+    def error(params: NDArray) -> float:
+        return float(((geometry.apply(geometry.from_similarity(Similarity(*params)), src) - dst) ** 2).sum())
+
+    nudges = np.concatenate([np.eye(4), -np.eye(4)]) * 1e-3
+    assert all(error(best + nudge) > error(best) for nudge in nudges)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_warp_equals_grid_sample_where_it_does_not_shrink(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.random((40, 50, 3)).astype(np.float32)
+    params = Similarity(rng.uniform(0, 1.2), rng.uniform(-3, 3), rng.uniform(-40, 40), rng.uniform(-40, 40))
+    matrix = geometry.from_similarity(params)
+    warped = geometry.warp(image, matrix, (60, 70))
+    reference = geometry.warp_reference(torch.from_numpy(image).permute(2, 0, 1), matrix, (60, 70))
+    np.testing.assert_allclose(warped, reference.permute(1, 2, 0).numpy(), atol=WARP_TOLERANCE)
+
+
+def test_warp_by_identity_changes_nothing() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (31, 17), dtype=np.uint8)
+    np.testing.assert_array_equal(geometry.warp(image, np.eye(2, 3), (31, 17)), image)
+
+
+def test_warp_puts_coordinates_where_the_convention_says() -> None:
+    width = 32
+    ramp = np.tile(np.arange(width, dtype=np.float32) + 0.5, (8, 1))  # each pixel holds its centre's x
+    doubled = geometry.warp(ramp, geometry.scaling(2), (16, 2 * width))
+    expected = (np.arange(2 * width) + 0.5) / 2
+    np.testing.assert_allclose(doubled[8, 2:-2], expected[2:-2], atol=WARP_TOLERANCE)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_warp_keeps_dtype(dtype: type) -> None:
+    image = np.ones((20, 20), dtype=dtype)
+    assert geometry.warp(image, geometry.scaling(0.3), (6, 6)).dtype == dtype
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.25, 0.11])
+def test_shrinking_does_not_alias(scale: float) -> None:
+    board = (np.indices((128, 128)).sum(axis=0) % 2).astype(np.float32)  # averages to 1/2 on any larger area
+    side = round(128 * scale)
+    small = geometry.warp(board, geometry.scaling(scale), (side, side))
+    assert np.abs(small - 0.5).max() < 0.1
+
+
+def test_shrinking_keeps_positions() -> None:
+    ramp = np.tile(np.arange(128, dtype=np.float32) + 0.5, (128, 1))
+    small = geometry.warp(ramp, geometry.scaling(0.3), (38, 38))
+    expected = (np.arange(38) + 0.5) / 0.3
+    np.testing.assert_allclose(small[19, 2:-2], expected[2:-2], atol=0.3)
+
+
+def test_warp_of_a_place_outside_the_picture_repeats_its_edge() -> None:
+    image = np.full((20, 20), 7, dtype=np.uint8)
+    assert (geometry.warp(image, geometry.translation(-500, 0), (10, 10)) == 7).all()
+
+
+@pytest.mark.parametrize("coverage", ["face", "whole_face"])
+def test_crops_of_different_coverage_agree_on_the_same_face(coverage: str) -> None:
+    picture = smooth_noise((400, 400), 3, blur=6)
+    frame_from_canonical = geometry.from_similarity(Similarity(np.log(50), 0.2, 200, 190))
+    wide, narrow = CropSpec(256, "head"), CropSpec(96, coverage)  # type: ignore[arg-type]
+
+    def cut(crop: CropSpec) -> NDArray:
+        matrix = geometry.compose(geometry.patch_from_canonical(crop), geometry.invert(frame_from_canonical))
+        return geometry.warp(picture, matrix, (crop.size, crop.size))
+
+    by_way_of_wide = geometry.warp(cut(wide), geometry.patch_from_patch(narrow, wide), (narrow.size, narrow.size))
+    np.testing.assert_allclose(by_way_of_wide, cut(narrow), atol=0.01)
+
+
+def test_crop_scales_with_its_size() -> None:
+    small, large = (geometry.patch_from_canonical(CropSpec(size)) for size in (64, 256))
+    np.testing.assert_allclose(geometry.compose(geometry.scaling(4), small), large)
+
+
+def test_margin_adds_room_on_every_side() -> None:
+    matrix = geometry.patch_from_patch(CropSpec(100), CropSpec(150, margin=0.25))
+    np.testing.assert_allclose(matrix, geometry.translation(-25, -25), atol=1e-9)
+
+
+def test_crop_that_does_not_hold_the_wanted_one_is_refused() -> None:
+    with pytest.raises(CropMismatchError, match="--coverage head"):
+        geometry.patch_from_patch(CropSpec(64, "head"), CropSpec(256, "face"))
+
+
+def test_crops_of_different_templates_are_refused() -> None:
+    with pytest.raises(CropMismatchError, match="other-9"):
+        geometry.patch_from_patch(CropSpec(64), CropSpec(256, template="other-9"))
+
+
+def test_unknown_coverage_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(CropMismatchError, match="whole_face"):
+        geometry.patch_from_canonical(CropSpec(64, "ear"))  # type: ignore[arg-type]
+
+
+def test_left_sited_chroma_lies_on_even_luma_samples() -> None:
+    first_chroma_centre = np.array([[0.5, 0.5]])
+    matrix = geometry.luma_from_chroma((1, 1), "left")
+    np.testing.assert_allclose(geometry.apply(matrix, first_chroma_centre), [[0.5, 1.0]])
+
+
+def test_centre_sited_chroma_lies_between_luma_samples() -> None:
+    matrix = geometry.luma_from_chroma((1, 1), "center")
+    np.testing.assert_allclose(geometry.apply(matrix, np.array([[0.5, 0.5]])), [[1.0, 1.0]])
+
+
+def test_bounding_rect_covers_points_and_stays_in_the_picture() -> None:
+    points = np.array([[-3.0, 2.2], [9.5, 30.0]])
+    assert geometry.bounding_rect(points, (20, 40), pad=1) == (0, 1, 11, 20)
+
+
+def test_bounding_rect_of_points_outside_is_empty() -> None:
+    assert geometry.bounding_rect(np.array([[-9.0, -9.0], [-5.0, -5.0]]), (20, 40)) == (0, 0, 0, 0)
+
+
+def test_bounding_rect_edges_are_multiples() -> None:
+    assert geometry.bounding_rect(np.array([[3.0, 5.0], [6.0, 7.0]]), (20, 40), multiple=4) == (0, 4, 8, 8)
