@@ -19,6 +19,14 @@ _ROUNDNESS = 2.3
 """Exponent of the superellipse: 2 is an ellipse, larger is squarer (jaw and temples)."""
 _FAR_SIDE_PER_NOSE_SHIFT = 0.9
 _NEAR_SIDE_PER_NOSE_SHIFT = 0.2
+_CORE_ABOVE, _CORE_BELOW_NOSE, _CORE_EDGE = 0.66, 0.82, 0.15
+"""Radii (1 = the outline) up to which everything is kept, beyond which only skin is, and the width between."""
+_SKIN_RING = (0.15, 0.72)
+_SKIN_SHARE = 0.8
+_SKIN_FLOOR = 0.03**2
+_SKIN_SIGMAS = (4.0, 6.0)
+_GUIDE_RADIUS = 0.02
+"""Of the guided filter, in sides of the patch."""
 _SUPPORT_FLOOR = 1 / 512
 """Alphas below this cannot change a 8-bit sample by half a code; they are 0, so that the sample stays untouched."""
 
@@ -31,6 +39,13 @@ def face_hull(canonical_landmarks: NDArray, crop: CropSpec) -> NDArray[np.float3
     Args:
         canonical_landmarks: (5, 2) points in inter-ocular units (the FIVE scheme, template coordinates).
     """
+    distance = (1 - _hull_radius(canonical_landmarks, crop)) * _HALF_WIDTH
+    px_per_unit = geometry.scale_of(geometry.patch_from_canonical(crop))
+    return np.clip(distance * px_per_unit + 0.5, 0, 1).astype(np.float32)[None]
+
+
+def _hull_radius(canonical_landmarks: NDArray, crop: CropSpec) -> NDArray[np.float64]:
+    """Return (S, S) distances from the face's centre: 1 on the outline."""
     eyes, nose = canonical_landmarks[:2].mean(axis=0), canonical_landmarks[2]
     turn = float(np.clip(nose[0] - eyes[0], -0.6, 0.6))
     far, near = _FAR_SIDE_PER_NOSE_SHIFT * abs(turn), _NEAR_SIDE_PER_NOSE_SHIFT * abs(turn)
@@ -40,9 +55,44 @@ def face_hull(canonical_landmarks: NDArray, crop: CropSpec) -> NDArray[np.float3
     x, y = x - eyes[0], y - eyes[1] - _CENTRE_BELOW_EYES
     radius = (np.abs(x) / np.where(x > 0, right, left)) ** _ROUNDNESS
     radius += (np.abs(y) / np.where(y > 0, _DOWN, _UP)) ** _ROUNDNESS
-    one_px = 1 / geometry.scale_of(geometry.patch_from_canonical(crop))
-    distance = (1 - radius ** (1 / _ROUNDNESS)) * _HALF_WIDTH / one_px
-    return np.clip(distance + 0.5, 0, 1).astype(np.float32)[None]
+    return radius ** (1 / _ROUNDNESS)
+
+
+def face_mask(canonical_landmarks: NDArray, crop: CropSpec, picture: NDArray) -> NDArray[np.float32]:
+    """Return the hull without what does not look like this face's skin: hair over the forehead, background.
+
+    The face's own skin colours are learnt inside the outline; near the outline, pixels far from them leave the mask.
+    Eyes, brows and mouth lie inside the kept core. Used for training truth, from which the network learns its mask.
+
+    Args:
+        picture: (3, S, S) RGB [0, 1], cut with `crop`.
+    """
+    radius = _hull_radius(canonical_landmarks, crop)
+    skin = _skin_likeness(picture, (radius > _SKIN_RING[0]) & (radius < _SKIN_RING[1]))
+    # Fringes hang into the upper half; in the lower one an open mouth reaches far down.
+    is_below = _canonical_grid(crop)[1] > canonical_landmarks[2, 1]
+    core = np.clip((np.where(is_below, _CORE_BELOW_NOSE, _CORE_ABOVE) - radius) / _CORE_EDGE + 0.5, 0, 1)
+    hull = face_hull(canonical_landmarks, crop)
+    filter_radius = max(2, round(_GUIDE_RADIUS * crop.size))
+    smooth_skin = guided_filter(skin[None], picture, radius=filter_radius)
+    return hull * np.maximum(core.astype(np.float32), smooth_skin)
+
+
+def _skin_likeness(picture: NDArray, sample: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return (S, S) in [0, 1]: how near each pixel is to the colours of the sampled pixels, the oddest left out."""
+    colors = picture.reshape(3, -1).T.astype(np.float64)
+    chosen = colors[sample.ravel()]
+    for _ in range(2):  # the median start and one trimming keep nostrils, lashes and strands out
+        distance = np.linalg.norm(chosen - np.median(chosen, axis=0), axis=1)
+        chosen = chosen[distance <= np.quantile(distance, _SKIN_SHARE)]
+    covariance = np.cov(chosen.T) / _SKIN_SHARE**2 + _SKIN_FLOOR * np.eye(3)
+    offset = colors - chosen.mean(axis=0)
+    sigmas = np.sqrt(np.einsum("ij,jk,ik->i", offset, np.linalg.inv(covariance), offset))
+    return (
+        np.clip((_SKIN_SIGMAS[1] - sigmas) / (_SKIN_SIGMAS[1] - _SKIN_SIGMAS[0]), 0, 1)
+        .reshape(picture.shape[1:])
+        .astype(np.float32)
+    )
 
 
 def _canonical_grid(crop: CropSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

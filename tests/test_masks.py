@@ -71,9 +71,8 @@ def test_guided_filter_moves_the_edge_to_that_of_the_picture() -> None:
     mask = np.zeros((1, 64, 64), dtype=np.float32)
     mask[:, :, 28:] = 1
     filtered = masks.guided_filter(mask, guide, radius=6)[0, 32]
-    between = filtered[28:32]  # in the mask, but on the other side of the picture's edge
-    assert between.max() < 0.75
-    assert filtered[32] - filtered[31] > 0.4
+    assert filtered[28:32].max() < 0.75  # in the mask, but on the other side of the picture's edge
+    assert np.diff(filtered).argmax() == 31
 
 
 def test_guided_filter_stays_in_range() -> None:
@@ -87,7 +86,7 @@ def test_guided_filter_stays_in_range() -> None:
 def test_shaped_edge_lies_inside_the_mask(erode: float, feather: float) -> None:
     shaped = masks.shape_edge(square(), erode=erode, feather=feather)
     assert (shaped[square() == 0] == 0).all()
-    assert shaped[0, 32, 32] == pytest.approx(1)
+    assert shaped[0, 32, 32] == pytest.approx(1, abs=1e-3)
 
 
 def test_eroded_mask_loses_that_many_px_on_each_side() -> None:

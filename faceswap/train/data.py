@@ -20,8 +20,6 @@ from faceswap.types import CropSpec, Matrix
 
 _OVERSAMPLING = 1.25
 """Pack px per model px: sampling through a warp keeps its detail, and nothing aliases."""
-_GUIDE_RADIUS = 0.03
-"""Radius of the mask's guided filter in sides of the pack."""
 MIN_FACES = 8
 
 
@@ -74,7 +72,5 @@ def _load_face(faceset: FaceSet, record: FaceRecord, crop: CropSpec) -> np.ndarr
         bgr = cv2.resize(bgr, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
     rgb = np.ascontiguousarray(bgr[:, :, ::-1].transpose(2, 0, 1))
     canonical = geometry.apply(geometry.invert(geometry.patch_from_canonical(faceset.crop)), record.landmarks)
-    hull = masks.face_hull(canonical, crop)
-    radius = max(2, round(_GUIDE_RADIUS * crop.size))
-    mask = masks.guided_filter(hull, rgb.astype(np.float32) / 255, radius=radius)
+    mask = masks.face_mask(canonical, crop, rgb.astype(np.float32) / 255)
     return np.concatenate([rgb, (mask * 255 + 0.5).astype(np.uint8)])

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from faceswap.faces.base import Detection
+from faceswap.faces.track import MAX_GAP, Tracker
+from faceswap.types import Face
+from makers import face_at
+
+
+def seen(x: float, y: float = 100.0, iod: float = 30.0, score: float = 0.9) -> Detection:
+    face = face_at(x, y, iod)
+    return Detection(face.box, score, face.landmarks)
+
+
+def eyes_x(face: Face) -> float:
+    return float(face.landmarks[:2, 0].mean())
+
+
+def test_two_people_who_cross_keep_their_tracks() -> None:
+    tracker = Tracker()
+    for frame in range(41):
+        # One walks right nearer to the camera, one walks left behind: their boxes overlap in the middle.
+        tracker.add(frame, [seen(100 + 5 * frame, 110, 30), seen(300 - 5 * frame, 70, 20)])
+    first, second = tracker.finish(0)
+    assert [eyes_x(f) for f in first] == pytest.approx([100 + 5 * i for i in range(41)], abs=3)
+    assert [eyes_x(f) for f in second] == pytest.approx([300 - 5 * i for i in range(41)], abs=3)
+
+
+def test_order_of_detections_does_not_matter() -> None:
+    tracker = Tracker()
+    for frame in range(10):
+        people = [seen(100), seen(300)]
+        tracker.add(frame, people if frame % 2 else people[::-1])
+    assert sorted(len(track) for track in tracker.finish(0)) == [10, 10]
+
+
+def test_short_gap_is_filled_on_the_way() -> None:
+    tracker = Tracker()
+    for frame in (0, 1, 2, 3, 7, 8, 9, 10):
+        tracker.add(frame, [seen(100 + 2 * frame)])
+    (track,) = tracker.finish(5)
+    assert [face.frame for face in track] == list(range(11))
+    assert [face.frame for face in track if face.is_interpolated] == [4, 5, 6]
+    assert [eyes_x(face) for face in track] == pytest.approx([100 + 2 * i for i in range(11)], abs=0.5)
+    assert {face.track for face in track} == {5}
+
+
+def test_long_gap_ends_the_track() -> None:
+    tracker = Tracker()
+    for frame in (0, 1, 2, 3 + MAX_GAP, 4 + MAX_GAP):
+        tracker.add(frame, [seen(100)])
+    assert [len(track) for track in tracker.finish(0)] == [3, 2]
+
+
+def test_gaps_are_filled_at_the_step_of_the_analysis() -> None:
+    tracker = Tracker()
+    for frame in (0, 4, 12, 16):
+        tracker.add(frame, [seen(100)], MAX_GAP * 4)
+    (track,) = tracker.finish(0, step=4)
+    assert [face.frame for face in track] == [0, 4, 8, 12, 16]
+
+
+def test_single_detections_are_taken_for_false_alarms() -> None:
+    tracker = Tracker()
+    for frame in range(5):
+        tracker.add(frame, [seen(100), seen(400)] if frame == 2 else [seen(100)])
+    tracks = tracker.finish(0, min_frames=3)
+    assert [len(track) for track in tracks] == [5]
+
+
+def test_a_jump_starts_a_new_track() -> None:
+    tracker = Tracker()
+    for frame in range(6):
+        tracker.add(frame, [seen(100 if frame < 3 else 400)])
+    assert [track[0].frame for track in tracker.finish(0)] == [0, 3]
+
+
+def test_faces_of_tracks_are_aligned() -> None:
+    tracker = Tracker()
+    for frame in range(5):
+        tracker.add(frame, [seen(100)])
+    expected = face_at(100, 100, 30).frame_from_canonical
+    for face in tracker.finish(0)[0]:
+        np.testing.assert_allclose(face.frame_from_canonical, expected, atol=0.2)
+
+
+def test_no_detections_give_no_tracks() -> None:
+    tracker = Tracker()
+    tracker.add(0, [])
+    assert tracker.finish(0) == []

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from clips import astronaut_picture, make_clip
+from faceswap import geometry
+from faceswap.errors import CropMismatchError, FaceswapError, InterruptedRunError, NoFaceError, UsageError
+from faceswap.facesets.build import ExtractReport, extract_faces
+from faceswap.facesets.store import FaceSet
+from faceswap.media.pictures import read_picture_bgr, write_picture
+from faceswap.types import CropSpec
+from makers import detector
+
+SIZE = (160, 200)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "face.mp4"
+    return make_clip(path, size=SIZE, num_frames=9, picture=lambda i: astronaut_picture(SIZE, 2.0 * i))
+
+
+@pytest.fixture
+def empty_clip(tmp_path: Path) -> Path:
+    return make_clip(tmp_path / "empty.mp4", num_frames=3)
+
+
+def extract(clips: list[Path], faceset: Path, **over: Any) -> ExtractReport:
+    return extract_faces(clips, faceset, "anna", detector=detector(), **{"size": 96, "min_face_px": 24, **over})
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_frame_of_a_clip_gives_a_crop(tmp_path: Path, clip: Path) -> None:
+    report = extract([clip], tmp_path / "set")
+    faceset = FaceSet.open(tmp_path / "set")
+    assert (report.num_faces, report.num_total, report.failed, report.skipped) == (9, 9, (), ())
+    assert [record.frame for record in faceset.records()] == list(range(9))
+    assert len(list((tmp_path / "set" / "faces").iterdir())) == 9
+
+
+def test_crops_show_the_face_where_the_template_says(tmp_path: Path, clip: Path) -> None:
+    extract([clip], tmp_path)
+    crop = CropSpec(96, "whole_face", 0.12)
+    expected = geometry.apply(geometry.patch_from_canonical(crop), geometry.TEMPLATES["five-1"])
+    for record in FaceSet.open(tmp_path).records():
+        picture = read_picture_bgr(tmp_path / record.file)
+        assert picture is not None
+        assert picture.shape == (96, 96, 3)
+        np.testing.assert_allclose(record.landmarks, expected, atol=6)
+        # Skin between eyes and mouth is reddish: channels are in order.
+        blue, _, red = picture[48, 48]
+        assert red > blue
+
+
+def test_crop_is_the_part_of_the_frame_its_matrix_names(tmp_path: Path, clip: Path) -> None:
+    extract([clip], tmp_path)
+    record = FaceSet.open(tmp_path).records()[0]
+    expected = geometry.warp(astronaut_picture(SIZE), record.patch_from_frame, (96, 96))
+    picture = read_picture_bgr(tmp_path / record.file)
+    assert picture is not None
+    assert np.abs(picture[:, :, ::-1].astype(float) - expected).mean() < 6
+
+
+def test_second_run_skips_what_is_there(tmp_path: Path, clip: Path) -> None:
+    extract([clip], tmp_path / "set")
+    before = snapshot(tmp_path / "set")
+    report = extract([clip], tmp_path / "set")
+    assert (report.num_faces, report.num_total, report.skipped) == (0, 9, (str(clip),))
+    assert snapshot(tmp_path / "set") == before
+
+
+def test_every_third_frame_only(tmp_path: Path, clip: Path) -> None:
+    extract([clip], tmp_path, every=3)
+    assert [record.frame for record in FaceSet.open(tmp_path).records()] == [0, 3, 6]
+
+
+def test_folder_of_pictures_is_read(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i, (height, width) in enumerate([(160, 200), (200, 180), (240, 240)]):
+        write_picture(pictures / f"{i}.png", astronaut_picture((height, width)))
+    (pictures / "notes.txt").write_text("not a picture")
+    (pictures / "broken.jpg").write_bytes(b"not a picture either")
+    report = extract([pictures], tmp_path / "set")
+    assert report.num_faces == 3
+
+
+def test_folder_of_clips_is_read_clip_by_clip(tmp_path: Path, clip: Path, empty_clip: Path) -> None:
+    os.link(clip, empty_clip.with_name("face.mp4"))
+    report = extract([empty_clip.parent], tmp_path / "set")
+    assert report.num_faces == 9
+    assert len(report.failed) == 1
+    assert "empty.mp4" in report.failed[0]
+
+
+def test_clip_without_faces_is_an_error_that_leaves_nothing(tmp_path: Path, empty_clip: Path) -> None:
+    with pytest.raises(NoFaceError, match=r"empty\.mp4"):
+        extract([empty_clip], tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_failed_clip_leaves_an_existing_faceset_as_it_was(tmp_path: Path, clip: Path, empty_clip: Path) -> None:
+    extract([clip], tmp_path / "set")
+    before = snapshot(tmp_path / "set")
+    with pytest.raises(NoFaceError):
+        extract([empty_clip], tmp_path / "set")
+    assert snapshot(tmp_path / "set") == before
+
+
+def test_faceset_of_another_actor_is_refused_before_any_work(tmp_path: Path, clip: Path) -> None:
+    extract([clip], tmp_path, every=9)
+    with pytest.raises(UsageError, match="'anna', not 'bert'"):
+        extract_faces([Path("not-looked-at.mp4")], tmp_path, "bert", size=96, detector=detector())
+
+
+def test_other_crops_are_refused(tmp_path: Path, clip: Path) -> None:
+    extract([clip], tmp_path, every=9)
+    with pytest.raises(CropMismatchError):
+        extract([clip], tmp_path, coverage="head")
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [
+        ({"size": 100}, "--size 100"),
+        ({"size": 32}, "--size 32"),
+        ({"every": 0}, "--every 0"),
+        ({"min_face_px": 2}, "--min-face 2"),
+    ],
+)
+def test_impossible_settings_are_named(tmp_path: Path, over: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        extract([Path("not-looked-at.mp4")], tmp_path, **over)
+
+
+@pytest.mark.parametrize("actor", ["", " anna", "a/b", "a\nb"])
+def test_actor_without_a_usable_name_is_refused(tmp_path: Path, actor: str) -> None:
+    with pytest.raises(UsageError, match="--actor"):
+        extract_faces([Path("not-looked-at.mp4")], tmp_path, actor, detector=detector())
+
+
+@pytest.mark.parametrize("clips", [["missing.mp4"], []])
+def test_no_clip_to_read_is_a_usage_error(tmp_path: Path, clips: list[str]) -> None:
+    with pytest.raises(UsageError):
+        extract([tmp_path / name for name in clips], tmp_path / "set")
+
+
+@pytest.mark.parametrize("stage", ["find faces", "write crops"])
+def test_interrupted_run_is_finished_by_the_same_call(tmp_path: Path, clip: Path, stage: str) -> None:
+    def interrupt(event: Any) -> None:
+        if event.stage == stage and event.done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError, match="repeat the command"):
+        extract([clip], tmp_path, on_progress=interrupt)
+    assert extract([clip], tmp_path).num_total == 9
+
+
+def test_blurred_pictures_have_less_sharpness(tmp_path: Path) -> None:
+    sharp = astronaut_picture((240, 240))
+    for name, picture in (("sharp", sharp), ("soft", cv2.GaussianBlur(sharp, (0, 0), 2.5))):
+        write_picture(tmp_path / f"{name}.png", picture)
+        extract([tmp_path / f"{name}.png"], tmp_path / name)
+    sharpness = [FaceSet.open(tmp_path / name).records()[0].sharpness for name in ("sharp", "soft")]
+    assert sharpness[1] < 0.5 * sharpness[0]
+
+
+def test_clip_that_changes_no_pixel_is_named_once(tmp_path: Path, clip: Path) -> None:
+    copy = tmp_path / "again.mp4"
+    copy.write_bytes(clip.read_bytes())
+    report = extract([clip, copy], tmp_path / "set")
+    assert (report.num_faces, report.skipped) == (9, (str(copy),))
+
+
+def test_unreadable_clip_does_not_stop_the_others(tmp_path: Path, clip: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video" * 100)
+    report = extract([broken, clip], tmp_path / "set")
+    assert report.num_faces == 9
+    assert len(report.failed) == 1
+    with pytest.raises(FaceswapError):
+        extract([broken], tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from faceswap import geometry
+from faceswap.train.augment import Batch, Sampler
+from faceswap.train.config import AugmentSettings
+from faceswap.train.data import FacePack
+from faceswap.types import CropSpec
+from makers import smooth_noise
+
+STILL = AugmentSettings(rotation_degrees=0, scale=0, shift=0, warp=0, light=0, tint=0)
+
+
+@pytest.fixture(scope="module")
+def pack() -> FacePack:
+    """Six faces: soft noise, a disc as mask, crops with room around the model's."""
+    y, x = np.indices((96, 96)) - 47.5
+    mask = (np.hypot(x, y) < 30).astype(np.uint8) * 255
+    faces = [np.dstack([smooth_noise((96, 96), seed) * 255, mask]).transpose(2, 0, 1) for seed in range(6)]
+    matrix = geometry.patch_from_patch(CropSpec(64), CropSpec(96, margin=0.12))
+    return FacePack("anna", torch.from_numpy(np.stack(faces).astype(np.uint8)), matrix)
+
+
+def draw(pack: FacePack, settings: AugmentSettings, *, warp: bool = True, seed: int = 0, count: int = 4) -> Batch:
+    return Sampler(settings, 64, torch.Generator().manual_seed(seed)).draw(pack, count, warp=warp)
+
+
+def test_same_generator_draws_the_same_batch(pack: FacePack) -> None:
+    first, again = draw(pack, AugmentSettings()), draw(pack, AugmentSettings())
+    for name in ("inputs", "truth", "mask"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
+
+
+def test_generator_goes_on_from_its_state(pack: FacePack) -> None:
+    generator = torch.Generator().manual_seed(3)
+    sampler = Sampler(AugmentSettings(), 64, generator)
+    sampler.draw(pack, 2, warp=True)
+    state = generator.get_state()
+    expected = sampler.draw(pack, 2, warp=True)
+    torch.rand(5)  # the global generator has no say
+    generator.set_state(state)
+    assert torch.equal(sampler.draw(pack, 2, warp=True).inputs, expected.inputs)
+
+
+def test_other_seeds_draw_other_batches(pack: FacePack) -> None:
+    assert not torch.equal(draw(pack, AugmentSettings()).truth, draw(pack, AugmentSettings(), seed=1).truth)
+
+
+def test_batch_has_the_documented_shapes_and_ranges(pack: FacePack) -> None:
+    batch = draw(pack, AugmentSettings(light=1, tint=1, shift=0.2, rotation_degrees=45))
+    assert batch.inputs.shape == batch.truth.shape == (4, 3, 64, 64)
+    assert batch.mask.shape == (4, 1, 64, 64)
+    for part in (batch.inputs, batch.truth, batch.mask):
+        assert part.dtype is torch.float32
+        assert 0 <= part.min() <= part.max() <= 1
+
+
+def test_batch_without_warp_has_its_truth_as_input(pack: FacePack) -> None:
+    batch = draw(pack, AugmentSettings(), warp=False)
+    assert torch.equal(batch.inputs, batch.truth)
+
+
+def test_warp_moves_the_input_and_not_the_truth(pack: FacePack) -> None:
+    settings = STILL.model_copy(update={"warp": 0.05})
+    batch = draw(pack, settings)
+    assert torch.equal(batch.truth, draw(pack, STILL).truth)
+    assert (batch.inputs - batch.truth).abs().mean() > 0.01
+
+
+def test_picture_without_variation_is_the_models_crop(pack: FacePack) -> None:
+    batch = draw(pack, STILL, count=1)
+    crops = [
+        geometry.warp_reference(face[:3].float() / 255, pack.model_from_pack, (64, 64)) for face in pack.pixels
+    ]
+    assert min((batch.truth[0] - crop).abs().max().item() for crop in crops) < 0.01
+
+
+def test_light_is_the_same_for_input_and_truth(pack: FacePack) -> None:
+    batch = draw(pack, AugmentSettings(rotation_degrees=0, scale=0, shift=0, warp=1e-6, light=0.5, tint=0.2))
+    torch.testing.assert_close(batch.inputs, batch.truth, atol=1e-3, rtol=0)
+    assert (batch.truth - draw(pack, STILL).truth).abs().mean() > 0.02
+
+
+def test_mask_moves_with_the_face(pack: FacePack) -> None:
+    settings = STILL.model_copy(update={"shift": 0.2})
+    moved, still = draw(pack, settings, count=1).mask[0, 0], draw(pack, STILL, count=1).mask[0, 0]
+
+    def centre(mask: torch.Tensor) -> float:
+        return float((mask.sum(dim=0) * torch.arange(64)).sum() / mask.sum())
+
+    assert abs(centre(moved) - centre(still)) > 0.5
+    assert moved.sum() == pytest.approx(float(still.sum()), rel=0.02)
+
+
+def test_flip_mirrors_every_face_when_sure(pack: FacePack) -> None:
+    mirrored = draw(pack, STILL.model_copy(update={"flip": 1.0}))
+    torch.testing.assert_close(mirrored.truth.flip(-1), draw(pack, STILL).truth, atol=1e-4, rtol=0)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from faceswap.errors import CropMismatchError, NoFaceError, UnsupportedInputError
+from faceswap.facesets.store import FaceSet
+from faceswap.media.pictures import read_picture_bgr
+from faceswap.train.data import MIN_FACES, load_pack
+from faceswap.types import CropSpec
+from makers import tiny_faceset
+
+CPU = torch.device("cpu")
+
+
+def test_pack_holds_every_face_with_its_mask(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna", num_faces=9))
+    pack = load_pack(faceset, CropSpec(64), CPU)
+    assert pack.actor == "anna"
+    assert pack.pixels.dtype is torch.uint8
+    assert pack.pixels.shape[:2] == (9, 4)
+    side = pack.pixels.shape[-1]
+    assert pack.pixels[:, 3, side // 2, side // 2].float().mean() > 200
+    assert pack.pixels[:, 3, 0, 0].float().mean() < 20
+
+
+def test_pixels_are_rgb(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    pack = load_pack(faceset, CropSpec(96), CPU)  # larger than stored: nothing is resized
+    bgr = read_picture_bgr(tmp_path / faceset.records()[0].file)
+    assert bgr is not None
+    np.testing.assert_array_equal(pack.pixels[0, :3].numpy(), bgr[:, :, ::-1].transpose(2, 0, 1))
+
+
+def test_too_few_faces_are_refused(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna", num_faces=MIN_FACES - 1))
+    with pytest.raises(NoFaceError, match="at least"):
+        load_pack(faceset, CropSpec(64), CPU)
+
+
+def test_crop_the_faceset_does_not_hold_is_refused(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    with pytest.raises(CropMismatchError, match="--coverage head"):
+        load_pack(faceset, CropSpec(64, "head"), CPU)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture"])
+def test_missing_or_damaged_crop_is_named(tmp_path: Path, content: bytes | None) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    path = tmp_path / faceset.records()[3].file
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnsupportedInputError, match=path.name):
+        load_pack(faceset, CropSpec(64), CPU)

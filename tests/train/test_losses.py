@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from faceswap.train.config import LossSettings
+from faceswap.train.losses import dssim_map, swap_loss, weighted_mean
+from makers import smooth_noise
+from skimage.metrics import structural_similarity
+
+SETTINGS = LossSettings()
+
+
+def picture(seed: int, size: int = 40) -> torch.Tensor:
+    return torch.from_numpy(smooth_noise((size, size), seed, blur=2)).permute(2, 0, 1)[None]
+
+
+def noisy(image: torch.Tensor, amount: float = 0.1) -> torch.Tensor:
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    return (image + amount * noise).clamp(0, 1)
+
+
+def test_equal_pictures_have_no_dissimilarity() -> None:
+    assert dssim_map(picture(0), picture(0)).abs().max() < 1e-5
+
+
+def test_dissimilarity_stays_between_zero_and_one() -> None:
+    board = (torch.arange(40)[:, None] + torch.arange(40)).remainder(2).float().expand(1, 3, 40, 40)
+    for a, b in [(picture(0), picture(1)), (board, 1 - board), (torch.zeros(1, 3, 40, 40), torch.ones(1, 3, 40, 40))]:
+        values = dssim_map(a, b)
+        assert -1e-5 <= values.min()
+        assert values.max() <= 1 + 1e-5
+
+
+def test_opposite_pictures_are_the_most_dissimilar() -> None:
+    board = (torch.arange(40)[:, None] + torch.arange(40)).remainder(2).float().expand(1, 3, 40, 40)
+    assert dssim_map(board, 1 - board).mean() > 0.9
+
+
+def test_dissimilarity_is_that_of_scikit_image() -> None:
+    a, b = picture(0), noisy(picture(0))
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0, "full": True}
+    _, full = structural_similarity(a[0].double().numpy(), b[0].double().numpy(), channel_axis=0, **options)
+    valid = full[:, 5:-5, 5:-5]
+    np.testing.assert_allclose(dssim_map(a, b)[0].numpy(), (1 - valid) / 2, atol=1e-4)
+
+
+def test_dissimilarity_need_not_be_square() -> None:
+    a = torch.rand(2, 3, 20, 30)
+    assert dssim_map(a, a).shape == (2, 3, 10, 20)
+
+
+def test_weighted_mean_counts_only_where_there_is_weight() -> None:
+    values, weight = torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    values[..., :4] = 5
+    weight[..., :2] = 1
+    assert weighted_mean(values, weight) == pytest.approx(5)
+
+
+def test_weight_is_cropped_around_the_middle() -> None:
+    weight = torch.zeros(1, 1, 12, 12)
+    weight[..., 6, 6] = 1
+    values = torch.zeros(1, 1, 2, 2)
+    values[..., 1, 1] = 3
+    assert weighted_mean(values, weight) == pytest.approx(3)
+
+
+def test_perfect_output_costs_nothing() -> None:
+    mask = torch.ones(1, 1, 40, 40)
+    assert swap_loss(picture(0), mask, picture(0), mask, SETTINGS) == pytest.approx(0, abs=1e-4)
+
+
+def test_errors_inside_the_face_weigh_more_than_outside() -> None:
+    truth, mask = torch.full((1, 3, 64, 64), 0.5), torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    inside, outside = truth.clone(), truth.clone()
+    inside[..., :16] += 0.2
+    outside[..., 48:] += 0.2
+    assert swap_loss(inside, mask, truth, mask, SETTINGS) > 5 * swap_loss(outside, mask, truth, mask, SETTINGS)
+
+
+def test_wrong_mask_costs() -> None:
+    truth, mask = picture(0), torch.ones(1, 1, 40, 40)
+    assert swap_loss(truth, 0 * mask, truth, mask, SETTINGS) == pytest.approx(SETTINGS.mask, abs=1e-3)
+
+
+def test_loss_of_equal_flat_pictures_has_finite_gradients() -> None:
+    face = torch.zeros(1, 3, 40, 40, requires_grad=True)
+    mask = torch.zeros(1, 1, 40, 40)
+    swap_loss(face, mask, torch.zeros(1, 3, 40, 40), mask, SETTINGS).backward()
+    assert torch.isfinite(face.grad).all()
