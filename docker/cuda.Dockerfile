@@ -5,7 +5,7 @@ FROM python:3.11-slim-bookworm AS build
 
 ARG TORCH_VERSION=2.13.0
 ARG ORT_VERSION=1.31.1
-ARG EXTRAS=provenance,safeguard,shots
+ARG EXTRAS=[cuda]
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /src
@@ -16,7 +16,7 @@ COPY pyproject.toml README.md LICENSE NOTICE THIRD_PARTY.md ./
 COPY training/recipes training/recipes
 COPY faceswap faceswap
 # onnxruntime and onnxruntime-gpu write into the same folder: remove both, then put back the one for GPUs.
-RUN /opt/faceswap/bin/pip install ".[cuda,${EXTRAS}]" "onnxruntime-gpu==${ORT_VERSION}" \
+RUN /opt/faceswap/bin/pip install ".${EXTRAS}" "onnxruntime-gpu==${ORT_VERSION}" \
     && /opt/faceswap/bin/pip uninstall -y onnxruntime onnxruntime-gpu \
     && /opt/faceswap/bin/pip install --no-deps "onnxruntime-gpu==${ORT_VERSION}"
 

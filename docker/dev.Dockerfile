@@ -5,7 +5,7 @@ FROM python:3.11-slim-bookworm
 
 ARG TORCH_VERSION=2.13.0
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ARG EXTRAS=provenance,safeguard,shots
+ARG EXTRAS=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 RUN apt-get update \
@@ -17,6 +17,6 @@ RUN python3 -m venv /opt/faceswap
 RUN /opt/faceswap/bin/pip install "pip>=25.1"
 RUN /opt/faceswap/bin/pip install --index-url "${TORCH_INDEX}" "torch==${TORCH_VERSION}"
 COPY . .
-RUN /opt/faceswap/bin/pip install --editable ".[${EXTRAS}]" --group dev
+RUN /opt/faceswap/bin/pip install --editable ".${EXTRAS}" --group dev
 ENV PATH=/opt/faceswap/bin:$PATH ORT_DISABLE_TELEMETRY=1
 CMD ["bash"]

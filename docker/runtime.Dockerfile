@@ -4,7 +4,7 @@ FROM python:3.11-slim-bookworm AS build
 
 ARG TORCH_VERSION=2.13.0
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ARG EXTRAS=provenance,safeguard,shots
+ARG EXTRAS=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /src
@@ -14,7 +14,7 @@ RUN /opt/faceswap/bin/pip install --index-url "${TORCH_INDEX}" "torch==${TORCH_V
 COPY pyproject.toml README.md LICENSE NOTICE THIRD_PARTY.md ./
 COPY training/recipes training/recipes
 COPY faceswap faceswap
-RUN /opt/faceswap/bin/pip install ".[${EXTRAS}]"
+RUN /opt/faceswap/bin/pip install ".${EXTRAS}"
 
 FROM python:3.11-slim-bookworm
 
