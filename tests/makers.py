@@ -10,13 +10,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from faceswap import geometry
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
 from faceswap.media.layouts import layout_of
 from faceswap.media.pictures import write_picture
 from faceswap.types import ColorInfo, CropSpec, Face, Frame, Timestamp
-from numpy.typing import NDArray
 
 EXTRACT_CROP = CropSpec(size=96, coverage="whole_face", margin=0.12)
 

@@ -6,9 +6,10 @@ from itertools import product
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from faceswap import color
 from faceswap.types import ColorInfo
-from numpy.typing import NDArray
 
 ALL_COLORS = [
     ColorInfo(matrix, full, bits) for matrix, full, bits in product(color.MATRICES, (False, True), (8, 10, 12, 16))

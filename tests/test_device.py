@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from faceswap.device import Compute, choose_compute
 from faceswap.errors import DeviceError, UsageError
 

@@ -3,14 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from faceswap import geometry
-from faceswap.errors import CropMismatchError
-from faceswap.geometry import Similarity
-from faceswap.types import CropSpec, Matrix
 from hypothesis import given
 from hypothesis import strategies as st
 from makers import smooth_noise
 from numpy.typing import NDArray
+
+from faceswap import geometry
+from faceswap.errors import CropMismatchError
+from faceswap.geometry import Similarity
+from faceswap.types import CropSpec, Matrix
 
 WARP_TOLERANCE = 1 / 32
 """Of the value range. OpenCV 4 rounds sampling points to 1/32 px, which on noise is that much; OpenCV 5 does not."""

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from faceswap import geometry, masks
 from faceswap.types import CropSpec, Matrix
-from numpy.typing import NDArray
 
 CROP = CropSpec(128, "whole_face")
 FRONTAL = geometry.TEMPLATES["five-1"]

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
+
 from faceswap import progress
 from faceswap.progress import Progress, StageTimes
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that shows the first number of the list and advances only when a test says so."""
     now = [0.0]
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
-    yield now
+    return now
 
 
 def test_time_of_a_stage_adds_up(clock: list[float]) -> None:
@@ -26,9 +26,14 @@ def test_time_of_a_stage_adds_up(clock: list[float]) -> None:
 
 def test_time_counts_when_the_work_fails(clock: list[float]) -> None:
     times = StageTimes()
-    with pytest.raises(ValueError, match="broken"), times.measure("encode"):
-        clock[0] += 2
-        raise ValueError("broken")
+
+    def work() -> None:
+        with times.measure("encode"):
+            clock[0] += 2
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        work()
     assert times.seconds["encode"] == 2
 
 

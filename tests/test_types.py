@@ -8,8 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from faceswap.types import CropSpec, Patch, Shot, SwapOutput, Timestamp
 from makers import face_at, noise_frame
+
+from faceswap.types import CropSpec, Patch, Shot, SwapOutput, Timestamp
 
 
 def test_shot_is_half_open() -> None:

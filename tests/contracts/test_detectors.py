@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import astronaut_picture
+
 from faceswap.faces.base import Detector, overlap
 from faceswap.faces.registry import DETECTORS, make_detector
 

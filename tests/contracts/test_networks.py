@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load, save
+
 from faceswap.errors import UsageError
 from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import NETWORKS, build_network
 from faceswap.models.spec import NetworkSpec
-from safetensors.torch import load, save
 
 NUM_IDENTITIES = 2
 

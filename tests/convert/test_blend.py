@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from makers import face_at, noise_frame, smooth_noise
+from numpy.typing import NDArray
+
 from faceswap import color, geometry, masks
 from faceswap.convert.blend import cut, paste, paste_reference
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks
 from faceswap.types import CropSpec, Face, Frame, Patch
-from makers import face_at, noise_frame, smooth_noise
-from numpy.typing import NDArray
 
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "gbrp"]
 SIZES = [(160, 200), (161, 203)]

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faceswap import color
-from faceswap.convert.match import ColorMatcher
 from makers import smooth_noise
 from numpy.typing import NDArray
+
+from faceswap import color
+from faceswap.convert.match import ColorMatcher
 
 MASK = np.zeros((1, 48, 48), dtype=np.float32)
 MASK[:, 8:40, 8:40] = 1

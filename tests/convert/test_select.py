@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from makers import face_at
+
 from faceswap.convert.select import chosen_faces, main_tracks
 from faceswap.faces.index import FaceIndex
 from faceswap.types import Face, Shot
-from makers import face_at
 
 
 def index_of(faces: list[Face]) -> FaceIndex:

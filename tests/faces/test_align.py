@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from makers import face_at
+
 from faceswap import geometry
 from faceswap.errors import ShapeError
 from faceswap.faces import align
 from faceswap.types import FIVE, CropSpec, Face
-from makers import face_at
 
 
 def test_template_lands_on_the_landmarks() -> None:

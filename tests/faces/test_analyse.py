@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import astronaut_picture, gradient_picture, make_clip
+from makers import detector
+
 from faceswap.errors import InterruptedRunError, NoFaceError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.index import FaceIndex
@@ -12,7 +14,6 @@ from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
 from faceswap.media.reader import open_clip
 from faceswap.types import Shot
-from makers import detector
 
 SIZE = (160, 200)
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faceswap.faces.base import non_maximum_suppression, overlap
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from faceswap.faces.base import non_maximum_suppression, overlap
 
 corners = st.tuples(st.floats(0, 100), st.floats(0, 100))
 sides = st.tuples(st.floats(0.5, 50), st.floats(0.5, 50))

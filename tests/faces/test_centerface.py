@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faceswap.faces.base import Detection, overlap
-from faceswap.faces.registry import make_detector
 from makers import detector
 from skimage.data import astronaut
+
+from faceswap.faces.base import Detection, overlap
+from faceswap.faces.registry import make_detector
 
 FACE = [178, 65, 272, 180]
 POINTS = np.array([[204, 104], [248, 105], [224, 129], [207, 145], [242, 147]])

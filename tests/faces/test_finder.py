@@ -5,13 +5,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from clips import astronaut_picture
+from makers import detector
+from numpy.typing import NDArray
+
 from faceswap import geometry
 from faceswap.faces.base import Detection
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.views import Orientation, upright_from_frame
 from faceswap.types import ColorInfo, Frame, PlaneLayout, Timestamp
-from makers import detector
-from numpy.typing import NDArray
 
 QUARTER = np.array([[0.0, -1.0], [1.0, 0.0]])  # (x, y) -> (-y, x): clockwise on the screen, where y points down
 MIRROR = np.array([[-1.0, 0.0], [0.0, 1.0]])

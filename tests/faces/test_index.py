@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from makers import face_at
+
 from faceswap.errors import ResourceError, UnsupportedInputError
 from faceswap.faces import index as index_module
 from faceswap.faces.index import FaceIndex
 from faceswap.types import Shot
-from makers import face_at
 
 
 def small_index() -> FaceIndex:
-    faces = [face_at(50 + frame, 60, 20, angle=0.1, frame=frame, track=track) for frame in (0, 1, 5) for track in (0, 1)]
+    faces = [
+        face_at(50 + frame, 60, 20, angle=0.1, frame=frame, track=track) for frame in (0, 1, 5) for track in (0, 1)
+    ]
     faces[2] = replace(faces[2], is_interpolated=True)
     return FaceIndex("ab" * 32, "centerface-1", 8, 1, 24, (Shot(0, 4), Shot(4, 8)), tuple(faces))
 

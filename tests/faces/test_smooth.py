@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faceswap.faces.smooth import smooth_track
 from numpy.typing import NDArray
+
+from faceswap.faces.smooth import smooth_track
 
 IOD = 60.0
 NOISE = np.array([0.015, 0.012, 0.016 * IOD, 0.016 * IOD])

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from makers import face_at
+
 from faceswap.faces.base import Detection
 from faceswap.faces.track import MAX_GAP, Tracker
 from faceswap.types import Face
-from makers import face_at
 
 
 def seen(x: float, y: float = 100.0, iod: float = 30.0, score: float = 0.9) -> Detection:

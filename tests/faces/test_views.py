@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from faceswap import color, geometry
 from faceswap.faces.views import render_view, sample_rgb, upright_from_frame
 from faceswap.media.layouts import layout_of

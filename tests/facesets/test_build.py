@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 import pytest
 from clips import astronaut_picture, make_clip
+from makers import detector
+
 from faceswap import geometry
 from faceswap.errors import CropMismatchError, FaceswapError, InterruptedRunError, NoFaceError, UsageError
 from faceswap.facesets.build import ExtractReport, extract_faces
 from faceswap.facesets.store import FaceSet
 from faceswap.media.pictures import read_picture_bgr, write_picture
 from faceswap.types import CropSpec
-from makers import detector
 
 SIZE = (160, 200)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from makers import EXTRACT_CROP, tiny_faceset
+
 from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
 from faceswap.facesets.store import FaceSet
-from makers import EXTRACT_CROP, tiny_faceset
 
 
 def test_created_faceset_can_be_opened(tmp_path: Path) -> None:

@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from faceswap import files
 from faceswap.errors import CheckpointError, ResourceError, UsageError
 from faceswap.models import checkpoint as checkpoint_module
-from faceswap.models.checkpoint import MANIFEST, Checkpoint, find_checkpoint, has_checkpoint, remove_leftovers, save_checkpoint
+from faceswap.models.checkpoint import (
+    MANIFEST,
+    Checkpoint,
+    find_checkpoint,
+    has_checkpoint,
+    remove_leftovers,
+    save_checkpoint,
+)
 
 Damage = Callable[[Path], object]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from faceswap.errors import UsageError
 from faceswap.models.registry import build_network, count_parameters
 from faceswap.models.spec import NetworkSpec
@@ -17,9 +18,9 @@ def test_unknown_option_is_named() -> None:
         build_network(small(options="dx"), 2)
 
 
-@pytest.mark.parametrize(("size", "options"), [(72, ""), (80, "d")])
-def test_size_that_does_not_divide_is_refused_with_the_step(size: int, options: str) -> None:
-    with pytest.raises(UsageError, match="multiple of (16|32)"):
+@pytest.mark.parametrize(("size", "options", "step"), [(72, "", 16), (80, "d", 32)])
+def test_size_that_does_not_divide_is_refused_with_the_step(size: int, options: str, step: int) -> None:
+    with pytest.raises(UsageError, match=f"multiple of {step}"):
         build_network(small(size=size, options=options), 2)
 
 

@@ -2,8 +2,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from faceswap.models.layers import Bottleneck, Downscale, Encoder, PixelNorm, Residual, Upscale, initialise, strided_as_plain
 from torch import nn
+
+from faceswap.models.layers import (
+    Bottleneck,
+    Downscale,
+    Encoder,
+    PixelNorm,
+    Residual,
+    Upscale,
+    initialise,
+    strided_as_plain,
+)
 
 
 def conv5(in_channels: int, out_channels: int) -> nn.Conv2d:

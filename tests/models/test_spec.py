@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
+
 from faceswap.models.spec import CropSettings, NetworkSpec, SwapSpec
 from faceswap.types import CropSpec
-from pydantic import ValidationError
 
 
 def test_crop_of_a_model_has_the_size_of_its_network() -> None:

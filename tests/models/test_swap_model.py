@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from makers import tiny_model, tiny_state
+
 from faceswap.errors import CheckpointError, ShapeError, UsageError
 from faceswap.models.checkpoint import find_checkpoint
 from faceswap.models.swap_model import SwapModel
 from faceswap.types import CropSpec
-from makers import tiny_model, tiny_state
 
 
 @pytest.fixture(scope="module")

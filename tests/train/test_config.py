@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from makers import tiny_config, tiny_values
+
 from faceswap.config import validated, with_overrides
 from faceswap.errors import UsageError
 from faceswap.recipes import load_recipe, recipe_names
 from faceswap.train.config import TrainConfig
-from makers import tiny_config, tiny_values
 
 
 def check(**over: object) -> TrainConfig:

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from makers import tiny_faceset
+
 from faceswap.errors import CropMismatchError, NoFaceError, UnsupportedInputError
 from faceswap.facesets.store import FaceSet
 from faceswap.media.pictures import read_picture_bgr
 from faceswap.train.data import MIN_FACES, load_pack
 from faceswap.types import CropSpec
-from makers import tiny_faceset
 
 CPU = torch.device("cpu")
 

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from faceswap.models.checkpoint import find_checkpoint
-from faceswap.models.swap_model import SwapModel
 from makers import tiny_faceset
 
-STEPS = 24
+from faceswap.models.checkpoint import find_checkpoint
+from faceswap.models.swap_model import SwapModel
+
+STEPS = 12
 RECIPE = """
 batch = 2
 precision = "fp32"

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from faceswap.train.config import LossSettings
-from faceswap.train.losses import dssim_map, swap_loss, weighted_mean
 from makers import smooth_noise
 from skimage.metrics import structural_similarity
+
+from faceswap.train.config import LossSettings
+from faceswap.train.losses import dssim_map, swap_loss, weighted_mean
 
 SETTINGS = LossSettings()
 
@@ -28,7 +29,7 @@ def test_dissimilarity_stays_between_zero_and_one() -> None:
     board = (torch.arange(40)[:, None] + torch.arange(40)).remainder(2).float().expand(1, 3, 40, 40)
     for a, b in [(picture(0), picture(1)), (board, 1 - board), (torch.zeros(1, 3, 40, 40), torch.ones(1, 3, 40, 40))]:
         values = dssim_map(a, b)
-        assert -1e-5 <= values.min()
+        assert values.min() >= -1e-5
         assert values.max() <= 1 + 1e-5
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from faceswap.train.schedule import learning_rate, run_share
 from makers import tiny_config
+
+from faceswap.train.schedule import learning_rate, run_share
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,7 @@ def test_rate_is_flat_then_falls_to_a_twentieth() -> None:
     config = tiny_config(warm_up=0, learning_rate=1e-3, decay_from=0.5)
     rates = [learning_rate(config, 100, share / 10) for share in range(11)]
     assert rates[:6] == pytest.approx([1e-3] * 6)
-    assert all(later < sooner for sooner, later in zip(rates[5:], rates[6:], strict=False))
+    assert all(later < sooner for sooner, later in pairwise(rates[5:]))
     assert rates[-1] == pytest.approx(0.05e-3)
 
 

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from faceswap.bench.run import run_bench
+from faceswap.errors import UsageError
+
+
+def test_convert_bench_reports_every_stage_and_its_circumstances() -> None:
+    result = run_bench(
+        "convert", num_frames=8, num_steps=1, recipe="quick-64", device="cpu", seed=0, on_note=lambda _: None
+    )
+    figures = result["results"]["convert"]
+    assert set(figures["ms_per_frame"]) == {"analyse", "decode", "crop", "network", "match", "composite", "encode"}
+    assert "analyse" not in figures["ms_per_frame_index_reused"]
+    assert figures["faces"] == figures["frames"] == 8
+    assert result["circumstances"]["versions"]["torch"]
+
+
+def test_unknown_bench_is_refused() -> None:
+    with pytest.raises(UsageError, match="convert, train"):
+        run_bench("swap", num_frames=8, num_steps=1, recipe="quick-64", device="cpu", seed=0, on_note=lambda _: None)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from makers import face_at, noise_frame, tiny_model
+
+from faceswap.convert.config import ConvertConfig
+from faceswap.convert.engine import SwapEngine
+from faceswap.models.swap_model import SwapModel
+from faceswap.progress import StageTimes
+from faceswap.types import Frame
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SwapModel:
+    folder: Path = tiny_model(tmp_path_factory.mktemp("model"))
+    return SwapModel.load(folder, device="cpu", precision="fp32")
+
+
+def frames(count: int) -> list[Frame]:
+    return [replace(noise_frame("yuv420p", (160, 200), seed=i), index=i) for i in range(count)]
+
+
+def engine(model: SwapModel, **over: object) -> SwapEngine:
+    return SwapEngine(model, "anna", ConvertConfig.model_validate(over), StageTimes())
+
+
+def same(a: Frame, b: Frame) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
+
+
+def test_frames_without_faces_pass_untouched(model: SwapModel) -> None:
+    given = frames(2)
+    assert engine(model).process(given, [[], []], [0, 0]) == given
+
+
+def test_only_frames_with_faces_change(model: SwapModel) -> None:
+    given = frames(3)
+    result = engine(model).process(given, [[], [face_at(90, 60, 25)], []], [0, 0, 0])
+    assert [same(a, b) for a, b in zip(given, result, strict=True)] == [True, False, True]
+
+
+def test_two_faces_in_a_frame_are_both_swapped(model: SwapModel) -> None:
+    (given,) = frames(1)
+    (result,) = engine(model).process([given], [[face_at(50, 60, 20), face_at(150, 60, 20, track=1)]], [0])
+    changed = result.planes[0] != given.planes[0]
+    assert changed[:, :90].any()
+    assert changed[:, 110:].any()
+    assert not changed[:, 95:105].any()
+
+
+def test_size_of_batches_does_not_change_the_result(model: SwapModel) -> None:
+    given, faces = frames(5), [[face_at(90 + i, 60, 25, frame=i)] for i in range(5)]
+    results = [engine(model, batch=batch).process(given, faces, [0] * 5) for batch in (1, 2, 8)]
+    for others in results[1:]:
+        for a, b in zip(results[0], others, strict=True):
+            assert max(np.abs(x.astype(int) - y).max() for x, y in zip(a.planes, b.planes, strict=True)) <= 1
+
+
+def test_eroded_mask_changes_fewer_samples(model: SwapModel) -> None:
+    (given,) = frames(1)
+    changed = []
+    for erode in (0.0, 0.15):
+        (result,) = engine(model, erode=erode).process([given], [[face_at(90, 60, 25)]], [0])
+        changed.append((result.planes[0] != given.planes[0]).sum())
+    assert 0 < changed[1] < changed[0]
+
+
+def test_match_brings_the_face_nearer_to_the_footage(model: SwapModel) -> None:
+    (given,) = frames(1)
+    given = replace(given, planes=(given.planes[0] // 2 + 20, *given.planes[1:]))
+    difference = {}
+    for match in ("none", "mkl"):
+        (result,) = engine(model, match=match).process([given], [[face_at(90, 60, 25)]], [0])
+        difference[match] = abs(
+            float(result.planes[0][60:80, 80:100].mean()) - float(given.planes[0][60:80, 80:100].mean())
+        )
+    assert difference["mkl"] < difference["none"]

@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import astronaut_picture, make_clip
+from makers import detector, tiny_model
+
+from faceswap import geometry
+from faceswap.convert import pipeline
+from faceswap.convert.config import ConvertConfig
+from faceswap.convert.engine import SwapEngine
+from faceswap.convert.pipeline import convert_clip, plan_convert
+from faceswap.convert.report import ConvertReport
+from faceswap.errors import (
+    CheckpointError,
+    InterruptedRunError,
+    NoFaceError,
+    ResourceError,
+    UnsupportedInputError,
+    UsageError,
+)
+from faceswap.faces.align import patch_from_frame
+from faceswap.faces.index import FaceIndex
+from faceswap.media.reader import VideoReader
+from faceswap.media.writer import ClipWriter
+from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.verify import verify_clip
+from faceswap.types import Frame
+
+SIZE = (160, 200)
+MILLISECONDS = [0, 40, 80, 130, 150, 230, 270, 310, 350, 500, 541, 582]
+"""Times of a clip with a variable rate."""
+LOSSLESS = ConvertConfig(codec="ffv1", match="none")
+
+
+def face(frame: int) -> np.ndarray:
+    return astronaut_picture(SIZE, 2.0 * frame)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SwapModel:
+    return SwapModel.load(tiny_model(tmp_path_factory.mktemp("model")), device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "vfr.mkv"
+    return make_clip(path, size=SIZE, times=[90 * t for t in MILLISECONDS], picture=face, audio_tracks=2)
+
+
+@pytest.fixture
+def clip(tmp_path: Path, source: Path) -> Path:
+    """The clip in a folder of its own, so that tests see everything that is left there."""
+    path = tmp_path / "in.mkv"
+    path.write_bytes(source.read_bytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory, source: Path, model: SwapModel) -> tuple[Path, ConvertReport]:
+    output = tmp_path_factory.mktemp("converted") / "out.mkv"
+    return output, convert(source, model, output)
+
+
+def convert(clip: Path, model: SwapModel | Path, output: Path | None, **over: Any) -> ConvertReport:
+    return convert_clip(clip, model, output, **{"config": LOSSLESS, "detector": detector(), **over})
+
+
+def index_beside(output: Path) -> FaceIndex:
+    (path,) = (output.parent / ".faceswap").iterdir()
+    return FaceIndex.load(path)
+
+
+def face_rectangle(index: FaceIndex, model: SwapModel, frame: Frame) -> tuple[slice, slice]:
+    """Return the rows and columns that the crop of a frame's face touches."""
+    (found,) = index.faces_at(frame.index)
+    corners = geometry.corners_of((model.crop.size, model.crop.size))
+    in_frame = geometry.apply(geometry.invert(patch_from_frame(found, model.crop)), corners)
+    x0, y0, x1, y1 = geometry.bounding_rect(in_frame, frame.size, pad=2, multiple=2)
+    return slice(y0, y1), slice(x0, x1)
+
+
+def packets_of(path: Path, kind: str) -> list[list[tuple[int, bytes]]]:
+    with av.open(str(path)) as container:
+        streams = [stream for stream in container.streams if stream.type == kind]
+        found = [[] for _ in streams]
+        for packet in container.demux(streams):
+            if packet.size:
+                found[streams.index(packet.stream)].append((packet.pts, bytes(packet)))
+    return found
+
+
+def visible_files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".faceswap")
+
+
+def test_output_equals_input_outside_the_face_bit_for_bit(
+    converted: tuple[Path, ConvertReport], source: Path, model: SwapModel
+) -> None:
+    output, _ = converted
+    index = index_beside(output)
+    for before, after in zip(VideoReader(source), VideoReader(output), strict=True):
+        rows, columns = face_rectangle(index, model, before)
+        for i, (old, new) in enumerate(zip(before.planes, after.planes, strict=True)):
+            step = 2 if i else 1
+            inside = np.zeros(old.shape, dtype=bool)
+            inside[rows.start // step : -(-rows.stop // step), columns.start // step : -(-columns.stop // step)] = True
+            assert 0.02 < inside.mean() < 0.5
+            np.testing.assert_array_equal(new[~inside], old[~inside])
+            assert (new != old).any()
+
+
+def test_frames_keep_the_times_of_a_variable_rate_clip(converted: tuple[Path, ConvertReport], source: Path) -> None:
+    before, after = ([f.time.pts * f.time.time_base for f in VideoReader(path)] for path in (source, converted[0]))
+    assert after == before
+    assert [round(1000 * t) for t in after] == MILLISECONDS
+
+
+def test_audio_packets_are_the_same(converted: tuple[Path, ConvertReport], source: Path) -> None:
+    before, after = packets_of(source, "audio"), packets_of(converted[0], "audio")
+    assert len(before) == 2
+    assert all(len(packets) > 10 for packets in before)
+    assert after == before
+
+
+def test_output_is_marked(converted: tuple[Path, ConvertReport], model: SwapModel) -> None:
+    mark = verify_clip(converted[0]).container
+    assert mark is not None
+    assert mark.model_sha256 == model.manifest_sha256
+
+
+def test_report_counts_frames_and_faces(converted: tuple[Path, ConvertReport]) -> None:
+    output, report = converted
+    assert (report.output, report.identity) == (output, "anna")
+    assert (report.frames, report.faces, dict(report.skipped)) == (12, 12, {})
+    assert not report.has_reused_index
+    assert {"decode", "analyse", "crop", "network", "composite", "encode"} <= report.ms_per_frame.keys()
+    assert report.to_json()["output"] == str(output)
+
+
+def test_nothing_but_the_output_and_the_index_is_left(converted: tuple[Path, ConvertReport]) -> None:
+    assert visible_files(converted[0].parent) == ["out.mkv"]
+
+
+def test_second_run_reuses_the_index_and_gives_an_identical_file(
+    converted: tuple[Path, ConvertReport], source: Path, model: SwapModel
+) -> None:
+    output, _ = converted
+    first = hashlib.sha256(output.read_bytes()).hexdigest()
+    report = convert(source, model, output, overwrite=True, detector=None)
+    assert report.has_reused_index
+    assert hashlib.sha256(output.read_bytes()).hexdigest() == first
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_two_runs_give_identical_files(clip: Path, model: SwapModel, tmp_path: Path, suffix: str) -> None:
+    outputs = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for output in outputs:
+        convert(clip, model, output, config=ConvertConfig(preset="ultrafast"))
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+def test_identity_can_be_chosen(clip: Path, model: SwapModel, tmp_path: Path) -> None:
+    frames = {}
+    for identity in ("anna", "bert"):
+        output = tmp_path / f"{identity}.mkv"
+        assert convert(clip, model, output, to=identity).identity == identity
+        frames[identity] = next(iter(VideoReader(output))).planes[0].copy()
+    assert (frames["anna"] != frames["bert"]).any()
+
+
+def test_folder_of_a_model_will_do(clip: Path, tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "model", ("carl",))
+    assert convert(clip, folder, tmp_path / "out.mkv", device="cpu").identity == "carl"
+
+
+def test_existing_output_is_not_overwritten(clip: Path, model: SwapModel, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    output.write_bytes(b"precious")
+    with pytest.raises(UsageError, match="--overwrite"):
+        convert(clip, model, output)
+    assert output.read_bytes() == b"precious"
+
+
+def test_input_is_never_the_output(clip: Path, model: SwapModel) -> None:
+    before = clip.read_bytes()
+    os.link(clip, clip.with_name("alias.mkv"))
+    for output in (clip, clip.with_name("alias.mkv")):
+        with pytest.raises(UsageError, match="the input itself"):
+            convert(clip, model, output, overwrite=True)
+    assert clip.read_bytes() == before
+
+
+@pytest.mark.parametrize("output", ["nowhere/out.mkv", "folder", "out.xyz"])
+def test_impossible_output_is_refused_before_any_work(
+    clip: Path, model: SwapModel, tmp_path: Path, output: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError):
+        plan_convert(clip, model, tmp_path / output, config=LOSSLESS)
+    assert visible_files(tmp_path) == ["folder", "in.mkv"]
+
+
+def test_unknown_identity_is_refused(clip: Path, model: SwapModel) -> None:
+    with pytest.raises(UsageError, match="'anna', 'bert'"):
+        plan_convert(clip, model, to="dora")
+
+
+def test_clip_without_faces_leaves_nothing(model: SwapModel, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "empty.mkv", num_frames=4)
+    with pytest.raises(NoFaceError):
+        convert(clip, model, tmp_path / "out.mkv")
+    assert list(tmp_path.iterdir()) == [clip]
+
+
+def test_file_that_is_no_clip_is_named(model: SwapModel, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("hello")
+    with pytest.raises(UnsupportedInputError, match=r"text\.mp4"):
+        convert(tmp_path / "text.mp4", model, tmp_path / "out.mkv")
+
+
+def test_folder_without_a_model_is_refused(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(CheckpointError):
+        convert(clip, tmp_path / "model", tmp_path / "out.mkv")
+
+
+def test_error_while_swapping_leaves_no_file(
+    clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken network")
+
+    monkeypatch.setattr(SwapEngine, "process", fail)
+    with pytest.raises(RuntimeError, match="broken network"):
+        convert(clip, model, tmp_path / "out.mkv")
+    assert visible_files(tmp_path) == ["in.mkv"]
+
+
+@pytest.mark.parametrize("fails_at", [0, 5, 11])
+def test_disk_that_is_full_leaves_the_old_output(
+    clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    output = tmp_path / "out.mkv"
+    output.write_bytes(b"the old one")
+    write = ClipWriter.write
+
+    def write_until_full(writer: ClipWriter, frame: Frame) -> None:
+        if frame.index == fails_at:
+            raise ResourceError("no space left")
+        write(writer, frame)
+
+    monkeypatch.setattr(ClipWriter, "write", write_until_full)
+    with pytest.raises(ResourceError):
+        convert(clip, model, output, overwrite=True)
+    assert output.read_bytes() == b"the old one"
+    assert visible_files(tmp_path) == ["in.mkv", "out.mkv"]
+
+
+def test_failed_publishing_leaves_no_file(
+    clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(pipeline, "sync_file", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        convert(clip, model, tmp_path / "out.mkv")
+    assert visible_files(tmp_path) == ["in.mkv"]
+
+
+def test_frames_lost_while_writing_are_noticed(
+    clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = ClipWriter.write
+    monkeypatch.setattr(ClipWriter, "write", lambda self, frame: None if frame.index == 3 else write(self, frame))
+    with pytest.raises(Exception, match="11 of 12 frames"):
+        convert(clip, model, tmp_path / "out.mkv")
+    assert visible_files(tmp_path) == ["in.mkv"]
+
+
+def test_interrupted_run_keeps_the_index_and_no_output(clip: Path, model: SwapModel, tmp_path: Path) -> None:
+    def interrupt(event: Any) -> None:
+        if event.stage == "render":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="repeat the command") as caught:
+        convert(clip, model, tmp_path / "out.mkv", on_progress=interrupt)
+    assert caught.value.exit_code == 143
+    assert visible_files(tmp_path) == ["in.mkv"]
+    assert plan_convert(clip, model, tmp_path / "out.mkv", config=LOSSLESS).has_index
+
+
+@pytest.mark.parametrize("change", ["damaged", "other settings"])
+def test_index_that_does_not_fit_is_made_anew(clip: Path, model: SwapModel, tmp_path: Path, change: str) -> None:
+    convert(clip, model, tmp_path / "out.mkv")
+    config = LOSSLESS
+    if change == "damaged":
+        (path,) = (tmp_path / ".faceswap").iterdir()
+        path.write_bytes(b"scribble")
+    else:
+        config = LOSSLESS.model_copy(update={"min_face_px": 30})
+    report = convert(clip, model, tmp_path / "out.mkv", config=config, overwrite=True)
+    assert not report.has_reused_index
+
+
+def test_plan_says_what_will_be_lost_and_does_nothing(clip: Path, model: SwapModel, tmp_path: Path) -> None:
+    plan = plan_convert(clip, model, tmp_path / "out.avi", config=LOSSLESS)
+    assert any("variable frame times" in note for note in plan.notes)
+    assert visible_files(tmp_path) == ["in.mkv"]
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuv422p", "yuv444p"])
+def test_other_formats_keep_their_samples_far_from_the_face(model: SwapModel, tmp_path: Path, pix_fmt: str) -> None:
+    clip = make_clip(tmp_path / "in.mkv", size=SIZE, num_frames=3, pix_fmt=pix_fmt, codec="ffv1", picture=face)
+    convert(clip, model, tmp_path / "out.mkv")
+    for before, after in zip(VideoReader(clip), VideoReader(tmp_path / "out.mkv"), strict=True):
+        assert after.layout == before.layout
+        for old, new in zip(before.planes, after.planes, strict=True):
+            np.testing.assert_array_equal(new[-old.shape[0] // 4 :], old[-old.shape[0] // 4 :])
+            assert (new != old).any()
