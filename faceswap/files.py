@@ -73,10 +73,19 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def temporary_beside(path: Path) -> Path:
+def temporary_beside(path: Path, pid: int | None = None) -> Path:
     """Return a hidden name in the same folder (so that a rename is atomic), same suffix, at most 255 bytes."""
     stem = path.stem.encode()[:200].decode(errors="ignore")
-    return path.with_name(f".tmp-{os.getpid()}-{stem}{path.suffix}")
+    return path.with_name(f".tmp-{pid or os.getpid()}-{stem}{path.suffix}")
+
+
+def remove_stale_temporaries(path: Path) -> None:
+    """Delete what killed processes left of `path` under `temporary_beside`'s names."""
+    for found in path.parent.glob(".tmp-*"):
+        pid = found.name.split("-")[1]
+        is_ours = found.is_file() and pid.isdigit() and found.name == temporary_beside(path, int(pid)).name
+        if is_ours and not Path(f"/proc/{pid}").exists():
+            found.unlink(missing_ok=True)
 
 
 def require_space(folder: Path, num_bytes: int) -> None:

@@ -10,7 +10,7 @@ import typer
 from faceswap.cli.command import Run, command, examples
 
 if TYPE_CHECKING:
-    from faceswap.convert.pipeline import ConvertPlan
+    from faceswap.convert.plan import ConvertPlan
     from faceswap.convert.report import ConvertReport
 
 
@@ -46,7 +46,9 @@ def register(app: typer.Typer) -> None:
         match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
         feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
         erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
-        min_face: Annotated[int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")] = None,
+        min_face: Annotated[
+            int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
+        ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -54,12 +56,15 @@ def register(app: typer.Typer) -> None:
         """Swap the faces of a clip with a trained model."""
         from faceswap.config import validated
         from faceswap.convert.config import ConvertConfig
-        from faceswap.convert.pipeline import convert_clip, plan_convert
+        from faceswap.convert.pipeline import convert_clip
+        from faceswap.convert.plan import plan_convert
         from faceswap.models.swap_model import SwapModel
 
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
-        values |= {k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None}
+        values |= {
+            k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
+        }
         config = validated(ConvertConfig, values, "convert")
         loaded = SwapModel.load(model, device=run.device)
         for reason in loaded.rejected:

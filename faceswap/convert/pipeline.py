@@ -7,113 +7,51 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
+from faceswap.convert.plan import ConvertPlan, load_index, plan_convert
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.threads import WriteBehind, read_ahead
-from faceswap.errors import FaceswapError, InterruptedRunError, UnsupportedInputError, UsageError
+from faceswap.errors import FaceswapError, InterruptedRunError, ProvenanceError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
-from faceswap.files import fingerprint, sync_file, sync_folder, temporary_beside
+from faceswap.files import remove_stale_temporaries, sync_file, sync_folder, temporary_beside
 from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.media.marks import packet_times
-from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.media.remux import source_metadata
-from faceswap.media.writer import ClipWriter, EncodePlan, default_output, plan_encode
+from faceswap.media.writer import ClipWriter
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes, ignore_progress
-from faceswap.provenance.mark import Mark, marked_metadata, packet_marker
+from faceswap.provenance.mark import marked_metadata, packet_marker
+from faceswap.provenance.verify import verify_clip
 from faceswap.types import Face, Frame
 
 _QUEUE_DEPTH = 12
 """Decoded frames that may wait between threads; bounds memory."""
 _MAX_TIME_ERROR = 0.001
+"""Seconds by which a written frame's time may differ from the source's."""
 
 
 @dataclass(frozen=True, slots=True)
-class ConvertPlan:
-    """What a conversion will do, settled before any work."""
+class _Job:
+    """One conversion while it runs."""
 
-    input: Path
-    output: Path
-    info: ClipInfo
-    encode: EncodePlan
-    identity: str
-    index_path: Path
-    has_index: bool
-    mark: Mark
-    notes: tuple[str, ...]
-
-
-def plan_convert(
-    input_path: Path | str,
-    model: SwapModel,
-    output: Path | str | None = None,
-    *,
-    to: str | None = None,
-    config: ConvertConfig | None = None,
-    overwrite: bool = False,
-) -> ConvertPlan:
-    """Check everything that can be checked before work starts.
-
-    Raises:
-        UsageError: bad names or settings, or an output that exists. UnsupportedInputError: an input that cannot be used.
-    """
-    config = config or ConvertConfig()
-    source = Path(input_path)
-    identity = to if to is not None else model.identities[0]
-    model.index_of(identity)
-    info = VideoReader(source).info
-    target = Path(output) if output is not None else default_output(source, "_swapped")
-    _check_output(source, target, overwrite)
-    encode = plan_encode(info, target, config.encode)
-    digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
-    return ConvertPlan(
-        input=source,
-        output=target,
-        info=info,
-        encode=encode,
-        identity=identity,
-        index_path=index_path,
-        has_index=_load_index(index_path, digest, config) is not None,
-        mark=Mark(model_sha256=model.manifest_sha256),
-        notes=(*info.notes, *encode.losses),
-    )
-
-
-def _check_output(source: Path, target: Path, overwrite: bool) -> None:
-    if not target.parent.is_dir():
-        raise UsageError(f"the folder {target.parent} does not exist; make it or choose another -o")
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder; give the output a file name")
-    if target.exists() and target.samefile(source):
-        raise UsageError(f"{target} is the input itself; give another -o")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; use --overwrite to replace it, or another -o")
-    if not os.access(target.parent, os.W_OK):
-        raise UsageError(f"{target.parent} cannot be written to; choose another -o")
-
-
-def _load_index(path: Path, digest: str, config: ConvertConfig) -> FaceIndex | None:
-    """Return the stored index when it is of this clip and these settings."""
-    if not path.is_file():
-        return None
-    try:
-        index = FaceIndex.load(path)
-    except UnsupportedInputError:
-        return None  # an index of another version, or damaged: the clip is analysed anew
-    fits = index.fingerprint == digest and index.every == 1 and index.min_face_px == config.min_face_px
-    return index if fits else None
+    plan: ConvertPlan
+    config: ConvertConfig
+    reader: VideoReader
+    times: StageTimes
+    on_progress: OnProgress
+    stop: StopRequest
 
 
 def convert_clip(
@@ -146,98 +84,111 @@ def convert_clip(
     if not isinstance(model, SwapModel):
         model = SwapModel.load(model, device=device)
     plan = plan_convert(input_path, model, output, to=to, config=config, overwrite=overwrite)
-    times = StageTimes()
-    reader = VideoReader(plan.input)
-    with stop_on_signal() as stop:
-        index = _load_index(plan.index_path, fingerprint(plan.input), config) if plan.has_index else None
-        if index is None:
-            with times.measure("analyse"):
-                index = analyse(
-                    reader,
-                    detector or make_detector(),
-                    min_face_px=config.min_face_px,
-                    on_progress=on_progress,
-                    stop=stop,
-                )
-            index.save(plan.index_path)
-        engine = SwapEngine(model, plan.identity, config, times)
-        num_faces, skipped, dropped = _render(plan, reader, index, engine, config, times, on_progress, stop)
+    temporary = temporary_beside(plan.output)
+    remove_stale_temporaries(plan.output)
+    with stop_on_signal(on_second=lambda: temporary.unlink(missing_ok=True)) as stop:
+        job = _Job(plan, config, VideoReader(plan.input), StageTimes(), on_progress, stop)
+        index = (load_index(plan.index_path, plan.fingerprint, config) if plan.has_index else None) or _analyse(
+            job, detector
+        )
+        chosen, skipped = chosen_faces(index, config.faces)
+        try:
+            dropped = _render(job, temporary, index, chosen, SwapEngine(model, plan.identity, config, job.times))
+            _publish(plan, temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
     seconds = time.perf_counter() - start
-    damaged = [f"{reader.num_damaged} packets of the input did not decode"] if reader.num_damaged else []
+    damaged = [f"{job.reader.num_damaged} packets of the input did not decode"] if job.reader.num_damaged else []
     return ConvertReport(
         input=plan.input,
         output=plan.output,
         identity=plan.identity,
         model_sha256=model.manifest_sha256,
         frames=index.num_frames,
-        faces=num_faces,
+        faces=sum(map(len, chosen.values())),
         skipped=skipped,
         seconds=round(seconds, 3),
         fps=round(index.num_frames / seconds, 2),
-        ms_per_frame=times.ms_per(index.num_frames),
+        ms_per_frame=job.times.ms_per(index.num_frames),
         has_reused_index=plan.has_index,
         notes=(*plan.notes, *dropped, *damaged),
     )
 
 
-def _render(
-    plan: ConvertPlan,
-    reader: VideoReader,
-    index: FaceIndex,
-    engine: SwapEngine,
-    config: ConvertConfig,
-    times: StageTimes,
-    on_progress: OnProgress,
-    stop: StopRequest,
-) -> tuple[int, Mapping[str, int], list[str]]:
-    """Write the output under a temporary name and publish it; return faces swapped, faces skipped, streams dropped."""
-    chosen, skipped = chosen_faces(index, config.faces)
-    temporary = temporary_beside(plan.output)
+def _analyse(job: _Job, detector: Detector | None) -> FaceIndex:
+    with job.times.measure("analyse"):
+        index = analyse(
+            job.reader,
+            detector or make_detector(),
+            min_face_px=job.config.min_face_px,
+            on_progress=job.on_progress,
+            stop=job.stop,
+        )
+    index.save(job.plan.index_path)
+    # Read back, so that a run that reuses the file renders from the very same (rounded) numbers.
+    return FaceIndex.load(job.plan.index_path)
+
+
+def _render(job: _Job, path: Path, index: FaceIndex, chosen: dict[int, list[Face]], engine: SwapEngine) -> list[str]:
+    """Write all frames to `path` and compare them with the source; return the streams that were dropped."""
+    plan = job.plan
     writer = ClipWriter(
-        temporary,
+        path,
         plan.info,
         plan.encode,
         source=plan.input,
         metadata=marked_metadata(source_metadata(plan.input), plan.mark),
         edit_key_packet=packet_marker(plan.mark),
     )
-    expected = []
 
     def write(frame: Frame) -> None:
-        with times.measure("encode"):
+        with job.times.measure("encode"):
             writer.write(frame)
 
+    sink = WriteBehind(write, _QUEUE_DEPTH)
+    times: list[Fraction] = []
     try:
-        sink = WriteBehind(write, _QUEUE_DEPTH)
-        try:
-            with closing(read_ahead(_timed(reader, times), _QUEUE_DEPTH)) as frames:
-                for batch in _batches(frames, config.batch):
-                    faces: list[list[Face]] = [chosen.get(frame.index, []) for frame in batch]
-                    shots = [index.shot_of(frame.index) for frame in batch]
-                    for frame in engine.process(batch, faces, shots):
-                        expected.append(frame.time.pts * frame.time.time_base)
-                        sink.put(frame)
-                    on_progress(Progress("render", len(expected), index.num_frames))
-                    if stop:
-                        raise InterruptedRunError(
-                            f"stopped while rendering {plan.input}; no output is left, its face index is kept in "
-                            f"{plan.index_path}; repeat the command to start rendering again",
-                            stop.signal_number,
-                        )
-            sink.close()
-        except BaseException:
-            sink.abandon()
-            writer.abort()
-            raise
+        for frame in _swapped_frames(job, index, chosen, engine):
+            times.append(frame.time.pts * frame.time.time_base)
+            sink.put(frame)
+        sink.close()
         writer.close()
-        _check_result(plan, temporary, expected, index)
-        sync_file(temporary)
-        os.replace(temporary, plan.output)
-        sync_folder(plan.output.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-    return sum(map(len, chosen.values())), skipped, writer.dropped
+    except BaseException:
+        sink.abandon()
+        writer.abort()
+        raise
+    _check_result(plan, path, times, index)
+    return writer.dropped
+
+
+def _swapped_frames(job: _Job, index: FaceIndex, chosen: dict[int, list[Face]], engine: SwapEngine) -> Iterator[Frame]:
+    with closing(read_ahead(_timed(job.reader, job.times), _QUEUE_DEPTH)) as frames:
+        for batch in _batches(frames, job.config.batch):
+            faces = [chosen.get(frame.index, []) for frame in batch]
+            yield from engine.process(batch, faces, [index.shot_of(frame.index) for frame in batch])
+            job.on_progress(Progress("render", batch[-1].index + 1, index.num_frames))
+            if job.stop:
+                raise InterruptedRunError(
+                    f"stopped while rendering {job.plan.input}; no output is left, its face index is kept in "
+                    f"{job.plan.index_path}; repeat the command to start rendering again",
+                    job.stop.signal_number,
+                )
+
+
+def _publish(plan: ConvertPlan, path: Path) -> None:
+    """Give the finished clip its name, if it carries its marks.
+
+    Raises:
+        ProvenanceError: it does not; the container and codec have no place for them.
+    """
+    if not verify_clip(path).is_marked:
+        raise ProvenanceError(
+            f"{plan.output} was withheld: neither {plan.encode.muxer} nor {plan.encode.codec} could carry the mark "
+            "that it is AI-modified; use .mp4, .mov or .mkv, or H.264/H.265"
+        )
+    sync_file(path)
+    os.replace(path, plan.output)
+    sync_folder(plan.output.parent)
 
 
 def _timed(reader: VideoReader, times: StageTimes) -> Iterator[Frame]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
 from faceswap.faces.base import Detection, Detector
@@ -110,14 +112,14 @@ def analyse(
             f"{info.path}: no face of {min_face_px} px or more in {num_frames} frames; a lower --min-face may find smaller ones"
         )
     faces.sort(key=lambda face: (face.frame, face.track))
-    return FaceIndex(_fingerprint(reader), detector.name, num_frames, every, min_face_px, tuple(shots), tuple(faces))
+    return FaceIndex(
+        clip_fingerprint(reader.info.path), detector.name, num_frames, every, min_face_px, tuple(shots), tuple(faces)
+    )
 
 
-def _fingerprint(reader: Reader) -> str:
-    path = reader.info.path
+def clip_fingerprint(path: Path) -> str:
+    """Return the fingerprint of a clip, or of a folder of pictures."""
     if path.is_file():
         return fingerprint(path)
-    import hashlib
-
     files = sorted(p for p in path.iterdir() if p.is_file())
     return hashlib.sha256("".join(f"{p.name}:{fingerprint(p)};" for p in files).encode()).hexdigest()

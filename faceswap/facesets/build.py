@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from faceswap import geometry
 from faceswap.errors import FaceswapError, InterruptedRunError, NoFaceError, ResourceError, UsageError
 from faceswap.faces.align import TEMPLATE, patch_from_frame
-from faceswap.faces.analyse import analyse
+from faceswap.faces.analyse import analyse, clip_fingerprint
 from faceswap.faces.base import Detector
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
@@ -85,15 +85,15 @@ def extract_faces(
         for clip in _expanded(clips):
             try:
                 reader = open_clip(clip)
+                if store is not None and store.has_clip(clip_fingerprint(clip), every):
+                    skipped.append(str(clip))
+                    continue
                 index = analyse(
                     reader, detector, every=every, min_face_px=min_face_px, on_progress=on_progress, stop=stop
                 )
                 notes += [f"{clip.name}: {note}" for note in reader.info.notes]
                 # Only now is there something to store: a failed first clip must not leave an empty faceset behind.
                 store = store or FaceSet.create(faceset, actor, crop)
-                if store.has_clip(index.fingerprint, every):
-                    skipped.append(str(clip))
-                    continue
                 num_faces += _add_clip(store, reader, index, on_progress, stop)
             except InterruptedRunError as error:
                 done = f"{num_faces} faces of finished clips are kept in {faceset}"

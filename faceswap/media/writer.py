@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
-from faceswap.errors import ResourceError, ShapeError, UsageError
+from faceswap.errors import FaceswapError, ResourceError, ShapeError, UsageError
 from faceswap.files import disk_errors_named
 from faceswap.media.layouts import encodable_format
 from faceswap.media.probe import ClipInfo
@@ -112,8 +112,11 @@ class ClipWriter:
     ) -> None:
         self._path, self._info, self._plan, self._edit = path, info, plan, edit_key_packet
         self.num_frames = 0
-        # mp4 and mov know a fixed list of keys; this switch stores the others under their own names too.
-        options = {"movflags": "use_metadata_tags"} if plan.muxer in ("mp4", "mov") else {}
+        # The same input and settings give the same bytes: Matroska's random track ids would differ otherwise.
+        options = {"fflags": "+bitexact"}
+        if plan.muxer in ("mp4", "mov"):
+            # They know a fixed list of metadata keys; this switch stores the others under their own names too.
+            options["movflags"] = "use_metadata_tags"
         with disk_errors_named(path):
             self._output = av.open(f"file:{path.absolute()}", "w", format=plan.muxer, options=options)
         self._stream = self._add_video()
@@ -151,7 +154,17 @@ class ClipWriter:
         Raises:
             ShapeError: another size or layout than announced. ResourceError: disk full.
         """
-        self._mux(self._stream.encode(self._to_av(frame)))
+        picture = self._to_av(frame)
+        try:
+            packets = self._stream.encode(picture)
+        except (av.FFmpegError, ValueError) as error:
+            if self.num_frames == 0:  # the encoder opens with its first frame
+                options = " ".join(f"{name}={value}" for name, value in self._plan.options.items())
+                raise UsageError(
+                    f"{self._plan.codec} does not take these settings ({options}, {self._plan.pix_fmt}): {error}"
+                ) from error
+            raise FaceswapError(f"{self._plan.codec} failed at {frame}: {error}") from error
+        self._mux(packets)
         self.num_frames += 1
 
     def _to_av(self, frame: Frame) -> Any:

@@ -77,7 +77,7 @@ def train_model(
     compute = choose_compute(device, config.precision)
     with folder_lock(model, "train"):
         remove_leftovers(model)
-        state = _start(model, spec, config, compute, on_note)
+        state, saved = _start(model, spec, config, compute, on_note)
         packs = [load_pack(faceset, spec.crop_spec, compute.device) for faceset in sets]
         on_note(
             f"{spec.network.name} {spec.network.size} px, "
@@ -85,7 +85,7 @@ def train_model(
             + ", ".join(f"{pack.actor}: {len(pack.pixels)} faces" for pack in packs)
         )
         with stop_on_signal() as stop:
-            return _run(model, state, packs, config, compute, on_progress, stop)
+            return _run(model, state, saved, packs, config, compute, on_progress, stop)
 
 
 def _identities(sets: Sequence[FaceSet]) -> tuple[str, ...]:
@@ -97,9 +97,9 @@ def _identities(sets: Sequence[FaceSet]) -> tuple[str, ...]:
 
 def _start(
     model: Path, spec: SwapSpec, config: TrainConfig, compute: Compute, on_note: Callable[[str], None]
-) -> TrainState:
+) -> tuple[TrainState, Checkpoint | None]:
     if not has_checkpoint(model):
-        return TrainState.create(spec, config, compute)
+        return TrainState.create(spec, config, compute), None
     try:
         checkpoint = find_checkpoint(model)
     except CheckpointError as error:
@@ -108,12 +108,13 @@ def _start(
         on_note(f"passed over: {reason}")
     state = TrainState.restore(checkpoint, spec, config, compute)
     on_note(f"going on from step {state.step} ({checkpoint.path.name})")
-    return state
+    return state, checkpoint
 
 
 def _run(
     model: Path,
     state: TrainState,
+    saved: Checkpoint | None,
     packs: Sequence[FacePack],
     config: TrainConfig,
     compute: Compute,
@@ -126,7 +127,6 @@ def _run(
     first_step, first_seconds = state.step, state.seconds
     start = time.perf_counter()
     loss = torch.zeros(())
-    saved: Checkpoint | None = None
     while (share := run_share(config, state.step, state.seconds)) < 1 and not stop:
         has_warp = share < config.augment.warp_until
         batches = [sampler.draw(pack, config.batch, warp=has_warp) for pack in packs]

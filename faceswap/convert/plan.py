@@ -1,0 +1,97 @@
+"""What a conversion will do, settled and checked before any work starts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceswap.convert.config import ConvertConfig
+from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.faces.index import FaceIndex
+from faceswap.files import fingerprint
+from faceswap.media.probe import ClipInfo
+from faceswap.media.reader import VideoReader
+from faceswap.media.writer import EncodePlan, default_output, plan_encode
+from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.mark import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertPlan:
+    """What a conversion will do, settled before any work."""
+
+    input: Path
+    output: Path
+    info: ClipInfo
+    encode: EncodePlan
+    identity: str
+    fingerprint: str
+    """Of the input."""
+    index_path: Path
+    has_index: bool
+    mark: Mark
+    notes: tuple[str, ...]
+
+
+def plan_convert(
+    input_path: Path | str,
+    model: SwapModel,
+    output: Path | str | None = None,
+    *,
+    to: str | None = None,
+    config: ConvertConfig | None = None,
+    overwrite: bool = False,
+) -> ConvertPlan:
+    """Check everything that can be checked before work starts.
+
+    Raises:
+        UsageError: bad names or settings, or an output that exists. UnsupportedInputError: an input that cannot be used.
+    """
+    config = config or ConvertConfig()
+    source = Path(input_path)
+    identity = to if to is not None else model.identities[0]
+    model.index_of(identity)
+    info = VideoReader(source).info
+    target = Path(output) if output is not None else default_output(source, "_swapped")
+    _check_output(source, target, overwrite)
+    encode = plan_encode(info, target, config.encode)
+    digest = fingerprint(source)
+    index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
+    return ConvertPlan(
+        input=source,
+        output=target,
+        info=info,
+        encode=encode,
+        identity=identity,
+        fingerprint=digest,
+        index_path=index_path,
+        has_index=load_index(index_path, digest, config) is not None,
+        mark=Mark(model_sha256=model.manifest_sha256),
+        notes=(*info.notes, *encode.losses),
+    )
+
+
+def _check_output(source: Path, target: Path, overwrite: bool) -> None:
+    if not target.parent.is_dir():
+        raise UsageError(f"the folder {target.parent} does not exist; make it or choose another -o")
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; give the output a file name")
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"{target} is the input itself; give another -o")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; use --overwrite to replace it, or another -o")
+    if not os.access(target.parent, os.W_OK):
+        raise UsageError(f"{target.parent} cannot be written to; choose another -o")
+
+
+def load_index(path: Path, digest: str, config: ConvertConfig) -> FaceIndex | None:
+    """Return the stored index when it is of this clip and these settings."""
+    if not path.is_file():
+        return None
+    try:
+        index = FaceIndex.load(path)
+    except UnsupportedInputError:
+        return None  # an index of another version, or damaged: the clip is analysed anew
+    fits = index.fingerprint == digest and index.every == 1 and index.min_face_px == config.min_face_px
+    return index if fits else None
