@@ -135,7 +135,8 @@ def shape_edge(mask: NDArray, *, erode: float, feather: float) -> NDArray[np.flo
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * shrink + 1, 2 * shrink + 1))
         inner = cv2.erode(inner, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     if feather > 0:
-        inner = cv2.GaussianBlur(inner, (0, 0), feather / 4, borderType=cv2.BORDER_CONSTANT)
+        # Three sigma are half the feather: what lies beyond falls below the support's floor.
+        inner = cv2.GaussianBlur(inner, (0, 0), feather / 6, borderType=cv2.BORDER_CONSTANT)
     return with_clean_support(inner[None])
 
 

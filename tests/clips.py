@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -105,9 +106,7 @@ def astronaut_picture(size: tuple[int, int], shift: float = 0.0) -> np.ndarray:
     height, width = size
     scale = height / 320  # 320 lines of the photograph fill the height
     matrix = np.array([[scale, 0, width / 2 - 224 * scale + shift], [0, scale, 0]])
-    return cv2.warpAffine(
-        _astronaut(), matrix, (width, height), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
-    )
+    return cv2.warpAffine(_astronaut(), matrix, (width, height), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
 
 
 def truncated(path: Path, keep: float, name: str = "cut") -> Path:
@@ -140,7 +139,7 @@ def _add_video(
 
 
 def _durations(ticks: Sequence[int], step: Fraction, time_base: Fraction) -> list[int]:
-    return [later - sooner for sooner, later in zip(ticks, ticks[1:], strict=False)] + [max(1, round(step / time_base))]
+    return [later - sooner for sooner, later in itertools.pairwise(ticks)] + [max(1, round(step / time_base))]
 
 
 def _encoder_frame(rgb: np.ndarray, pix_fmt: str, tags: tuple[int, int, int, int] | None) -> Any:

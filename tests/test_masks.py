@@ -60,6 +60,37 @@ def test_hulls_of_mirrored_heads_are_mirrored() -> None:
     np.testing.assert_allclose(masks.face_hull(mirrored, CROP), masks.face_hull(points, CROP)[..., ::-1], atol=1e-5)
 
 
+def skin_picture(size: int = 128) -> NDArray[np.float32]:
+    """Return a crop filled with slightly uneven skin."""
+    noise = np.random.default_rng(0).normal(0, 0.01, (3, size, size))
+    return (np.array([0.8, 0.6, 0.5]).reshape(3, 1, 1) + noise).astype(np.float32)
+
+
+def test_mask_of_a_face_of_skin_is_its_hull() -> None:
+    difference = masks.face_hull(FRONTAL, CROP) - masks.face_mask(FRONTAL, CROP, skin_picture())
+    assert difference.min() >= 0
+    assert difference.mean() < 0.02
+
+
+def test_hair_over_the_forehead_leaves_the_mask() -> None:
+    picture, hull = skin_picture(), masks.face_hull(FRONTAL, CROP)[0]
+    top = int(np.flatnonzero(hull[:, 64] > 0.5)[0])
+    picture[:, : top + 10] = 0.05
+    mask = masks.face_mask(FRONTAL, CROP, picture)[0]
+    assert hull[top + 4, 64] == 1
+    assert mask[top + 4, 64] < 0.2
+    assert mask[top + 30, 64] > 0.9
+
+
+def test_eyes_and_mouth_stay_in_the_mask() -> None:
+    picture = skin_picture()
+    points = geometry.apply(geometry.patch_from_canonical(CROP), FRONTAL).astype(int)
+    for x, y in points:
+        picture[:, y - 2 : y + 3, x - 3 : x + 4] = 0.1
+    mask = masks.face_mask(FRONTAL, CROP, picture)[0]
+    assert mask[points[:, 1], points[:, 0]].min() > 0.9
+
+
 def test_guided_filter_leaves_a_constant_mask() -> None:
     guide = np.random.default_rng(0).random((3, 32, 32)).astype(np.float32)
     filtered = masks.guided_filter(np.full((1, 32, 32), 0.5, dtype=np.float32), guide, radius=4)

@@ -44,7 +44,8 @@ def _smooth_one(frames: NDArray, values: NDArray, noise: NDArray, drive: float) 
     states, covariances = np.zeros((count, 2)), np.zeros((count, 2, 2))
     predicted, predicted_covariances = states.copy(), covariances.copy()
     transitions = np.zeros((count, 2, 2))
-    state, covariance = np.array([values[0], 0.0]), np.diag([noise[0], noise[0] + drive])
+    # Nothing is known of the first velocity; a tight guess would lag behind faces that move when a shot begins.
+    state, covariance = np.array([values[0], 0.0]), np.diag([noise[0], 1e3 * drive])
     for i in range(count):
         step = float(frames[i] - frames[i - 1]) if i else 0.0
         transition = np.array([[1.0, step], [0.0, 1.0]])

@@ -6,6 +6,7 @@ Sources: ITU-T H.264 7.3.2.3 and D.1.6, H.265 7.3.2.4 (user_data_unregistered, p
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 _USER_DATA_UNREGISTERED = 5
 _START_CODE = b"\x00\x00\x00\x01"
@@ -104,7 +105,7 @@ def _annex_b_units(packet: bytes) -> Iterator[tuple[int, bytes]]:
     while place >= 0:
         starts.append(place)
         place = packet.find(b"\x00\x00\x01", place + 3)
-    for start, stop in zip(starts, [*starts[1:], len(packet)], strict=True):
+    for start, stop in pairwise([*starts, len(packet)]):
         body = packet[start + 3 : stop]
         if body:
             has_four = start > 0 and packet[start - 1] == 0

@@ -24,7 +24,7 @@ class CutDetector:
 
     def __init__(self) -> None:
         self._last: np.ndarray | None = None
-        self._last_difference = 0.0
+        self._last_difference: float | None = None
 
     def is_cut(self, frame: Frame) -> bool:
         """Return True when `frame` is the first of a new shot (the clip's first frame is one)."""
@@ -34,5 +34,8 @@ class CutDetector:
         if last is None:
             return True
         difference = float(np.abs(luma - last).mean())
-        jump, self._last_difference = abs(difference - self._last_difference), difference
-        return min(difference, jump) >= CUT_SCORE
+        # Right after a cut nothing is known of the new shot's motion: the second frame cannot be a cut.
+        jump = 0.0 if self._last_difference is None else abs(difference - self._last_difference)
+        is_cut = min(difference, jump) >= CUT_SCORE
+        self._last_difference = None if is_cut else difference
+        return is_cut

@@ -106,6 +106,7 @@ def save_checkpoint(
             sync_folder(model)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
+            remove_leftovers(model)
             raise
         _remove_oldest(model, keep)
         remove_leftovers(model)
@@ -124,7 +125,15 @@ def _remove_oldest(model: Path, keep: int) -> None:
 
 
 def remove_leftovers(model: Path) -> None:
-    """Delete what an interrupted save or clean-up left behind; only the holder of the folder's lock may call this."""
+    """Clear up after an interrupted save; only the holder of the folder's lock may call this.
+
+    A checkpoint that had been moved aside for one of the same step, which then never came, gets its name back.
+    """
+    for path in model.glob(".old-step-*"):
+        original = model / path.name.removeprefix(".old-")
+        is_only = not original.exists() and not any(step > original for step in _step_folders(model))
+        if is_only and (path / MANIFEST).is_file():
+            os.rename(path, original)
     for path in (*model.glob(".tmp-*"), *model.glob(".old-step-*")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

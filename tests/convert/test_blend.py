@@ -99,6 +99,17 @@ def test_paste_that_shrinks_the_patch_agrees_with_the_reference_on_soft_pictures
 
 
 @pytest.mark.parametrize("pix_fmt", FORMATS)
+def test_hard_edge_of_the_patch_is_as_wide_as_the_reference_makes_it(pix_fmt: str) -> None:
+    frame = noise_frame(pix_fmt, (240, 300))
+    patch = patch_for(face_at(150, 100, 60))
+    pixels = smooth_noise((64, 64), 5, blur=6).transpose(2, 0, 1)
+    hard = Patch(pixels, np.ones((1, 64, 64), dtype=np.float32), patch.patch_from_frame)
+    step = 2 ** (frame.color.bit_depth - 8)
+    for a, b in zip(paste(frame, hard).planes, paste_reference(frame, hard).planes, strict=True):
+        assert np.abs(a.astype(int) - b.astype(int)).max() <= 2 * step
+
+
+@pytest.mark.parametrize("pix_fmt", FORMATS)
 def test_pasting_back_what_was_cut_changes_almost_nothing(pix_fmt: str) -> None:
     frame = noise_frame(pix_fmt, (240, 300))
     face = face_at(150, 100, 40, angle=-0.15)

@@ -22,7 +22,8 @@ def test_two_people_who_cross_keep_their_tracks() -> None:
     tracker = Tracker()
     for frame in range(41):
         # One walks right nearer to the camera, one walks left behind: their boxes overlap in the middle.
-        tracker.add(frame, [seen(100 + 5 * frame, 110, 30), seen(300 - 5 * frame, 70, 20)])
+        people = [seen(100 + 5 * frame, 90, 30), seen(300 - 5 * frame, 70, 20)]
+        tracker.add(frame, people if frame % 2 == 0 else people[::-1])
     first, second = tracker.finish(0)
     assert [eyes_x(f) for f in first] == pytest.approx([100 + 5 * i for i in range(41)], abs=3)
     assert [eyes_x(f) for f in second] == pytest.approx([300 - 5 * i for i in range(41)], abs=3)
@@ -44,6 +45,8 @@ def test_short_gap_is_filled_on_the_way() -> None:
     assert [face.frame for face in track] == list(range(11))
     assert [face.frame for face in track if face.is_interpolated] == [4, 5, 6]
     assert [eyes_x(face) for face in track] == pytest.approx([100 + 2 * i for i in range(11)], abs=0.5)
+    transforms = np.array([face.frame_from_canonical for face in track])
+    assert transforms[:, 0, 2] == pytest.approx([100 + 2 * i for i in range(11)], abs=0.5)
     assert {face.track for face in track} == {5}
 
 

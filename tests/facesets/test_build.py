@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from makers import detector
 
 from faceswap import geometry
 from faceswap.errors import CropMismatchError, FaceswapError, InterruptedRunError, NoFaceError, UsageError
+from faceswap.faces.index import FaceIndex
+from faceswap.facesets import build
 from faceswap.facesets.build import ExtractReport, extract_faces
 from faceswap.facesets.store import FaceSet
 from faceswap.media.pictures import read_picture_bgr, write_picture
@@ -127,6 +130,20 @@ def test_other_crops_are_refused(tmp_path: Path, clip: Path) -> None:
     extract([clip], tmp_path, every=9)
     with pytest.raises(CropMismatchError):
         extract([clip], tmp_path, coverage="head")
+
+
+def test_places_bridged_without_a_detection_give_no_crops(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyse = build.analyse
+
+    def with_gap(*args: Any, **options: Any) -> FaceIndex:
+        index = analyse(*args, **options)
+        return replace(index, faces=tuple(replace(face, is_interpolated=face.frame == 4) for face in index.faces))
+
+    monkeypatch.setattr(build, "analyse", with_gap)
+    extract([clip], tmp_path)
+    assert [record.frame for record in FaceSet.open(tmp_path).records()] == [0, 1, 2, 3, 5, 6, 7, 8]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from makers import tiny_faceset
 
 from faceswap.models.checkpoint import find_checkpoint
 from faceswap.models.swap_model import SwapModel
 
-STEPS = 12
 RECIPE = """
 batch = 2
 precision = "fp32"
@@ -27,12 +25,12 @@ mask_dim = 4
 """
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> list[str]:
-    recipe = tmp_path / "tiny.toml"
+def train_command(folder: Path, steps: int) -> list[str]:
+    """Write a recipe and two facesets into `folder`; return the command that trains FOLDER/model with them."""
+    recipe = folder / "tiny.toml"
     recipe.write_text(RECIPE)
-    source, target = (tiny_faceset(tmp_path / actor, actor) for actor in ("anna", "bert"))
-    words = ["--source", source, "--target", target, "-m", tmp_path / "model", "--recipe", recipe, "--steps", STEPS]
+    source, target = (tiny_faceset(folder / actor, actor) for actor in ("anna", "bert"))
+    words = ["--source", source, "--target", target, "-m", folder / "model", "--recipe", recipe, "--steps", steps]
     return [sys.executable, "-m", "faceswap", "train", "--device", "cpu", "-q", *map(str, words)]
 
 
@@ -44,23 +42,24 @@ def start_until_first_checkpoint(command: list[str], model: Path) -> subprocess.
     return process
 
 
-def test_killed_run_is_finished_by_the_same_command(command: list[str], tmp_path: Path) -> None:
-    model = tmp_path / "model"
+def test_killed_run_is_finished_by_the_same_command(tmp_path: Path) -> None:
+    model, steps = tmp_path / "model", 24
+    command = train_command(tmp_path, steps)
     process = start_until_first_checkpoint(command, model)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     reached = find_checkpoint(model).step
-    assert 0 < reached < STEPS
+    assert 0 < reached < steps
     subprocess.run(command, check=True, capture_output=True)
-    assert find_checkpoint(model).step == STEPS
+    assert find_checkpoint(model).step == steps
     assert SwapModel.load(model, device="cpu").rejected == ()
     assert [path.name for path in model.iterdir() if path.name.startswith((".tmp-", ".old-", ".lock"))] == []
 
 
-def test_interrupted_run_saves_and_exits_with_130(command: list[str], tmp_path: Path) -> None:
+def test_interrupted_run_saves_and_exits_with_130(tmp_path: Path) -> None:
     model = tmp_path / "model"
-    process = start_until_first_checkpoint(command, model)
+    process = start_until_first_checkpoint(train_command(tmp_path, 2_000), model)
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
     assert process.returncode == 130

@@ -1,0 +1,98 @@
+"""The command line as a script sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clips import make_clip
+
+COMMANDS = ["demo", "extract", "train", "convert", "verify", "bench", "recipes list", "recipes show"]
+HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
+
+
+def faceswap(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "faceswap", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command_has_two_examples_and_the_common_options(name: str) -> None:
+    done = faceswap(*name.split(), "--help")
+    assert done.returncode == 0
+    assert done.stdout.partition("Examples:")[2].count(f"faceswap {name.split()[0]}") >= 2
+    for option in ("--device", "--seed", "--quiet", "--verbose", "--log-file"):
+        assert option in done.stdout
+
+
+@pytest.mark.parametrize("statement", ["import faceswap", "import faceswap.cli.main"])
+def test_importing_is_light(statement: str) -> None:
+    code = f"{statement}\nimport sys\nprint([name for name in {HEAVY!r} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_version() -> None:
+    from faceswap import __version__
+
+    assert faceswap("--version").stdout.strip() == f"faceswap {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["recipes", "show", "df-129"], 2, "did you mean 'df-128'?"),
+        (["verify", "no.mp4"], 2, "does not exist"),
+        (["verify", "empty.mp4"], 3, "0 bytes"),
+        (["convert", "in.mp4", "-m", "nowhere"], 2, "no model at nowhere"),
+        (["extract", "in.mp4", "-o", "fs", "--actor", "a", "--size", "100"], 2, "64 to 1024"),
+        (["extract", "in.mp4", "-o", "fs", "--actor", "a"], 3, "no face"),
+        (["extract", "empty.mp4", "-o", "fs", "--actor", "a"], 3, "0 bytes"),
+        (["train", "--source", "a", "--target", "b", "-m", "m", "--budget", "soon"], 2, "90s, 10m, 2h"),
+        (["train", "--source", "a", "--target", "b", "-m", "m", "--steps", "5"], 2, "is not a faceset"),
+        (["train", "--source", "a", "--target", "b", "-m", "m", "--set", "bach=2"], 2, "did you mean 'batch'?"),
+        (["train", "--source", "a", "--target", "b", "-m", "m"], 2, "needs an end"),
+        (["demo", "--budget", "fast"], 2, "90s, 10m, 2h"),
+        (["bench", "swap"], 2, "no benchmark 'swap'"),
+    ],
+)
+def test_bad_input_is_one_line_with_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_clip(tmp_path / "in.mp4", num_frames=3)
+    (tmp_path / "empty.mp4").touch()
+    done = faceswap(*arguments, "--quiet")
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", "empty.mp4"}
+
+
+def test_unknown_option_is_a_usage_error() -> None:
+    assert faceswap("convert", "--no-such-option").returncode == 2
+
+
+def test_verify_json_says_unmarked_with_exit_code_one(tmp_path: Path) -> None:
+    done = faceswap("verify", make_clip(tmp_path / "in.mp4", num_frames=2), "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["is_marked"] is False
+
+
+def test_errors_are_events_under_json(tmp_path: Path) -> None:
+    done = faceswap("verify", tmp_path / "no.mp4", "--json")
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 2
+
+
+def test_log_file_keeps_what_is_said(tmp_path: Path) -> None:
+    faceswap("recipes", "list", "--log-file", tmp_path / "log.txt")
+    assert "quick-64" in (tmp_path / "log.txt").read_text()
+
+
+def test_recipes_are_listed_and_shown() -> None:
+    listed = faceswap("recipes", "list").stdout
+    assert all(name in listed for name in ("quick-64", "df-128", "df-256"))
+    assert 'name = "df"' in faceswap("recipes", "show", "df-256").stdout
