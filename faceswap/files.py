@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,8 +76,8 @@ def sync_folder(path: Path) -> None:
 
 def temporary_beside(path: Path, pid: int | None = None) -> Path:
     """Return a hidden name in the same folder (so that a rename is atomic), same suffix, at most 255 bytes."""
-    stem = path.stem.encode()[:200].decode(errors="ignore")
-    return path.with_name(f".tmp-{pid or os.getpid()}-{stem}{path.suffix}")
+    stem = os.fsdecode(os.fsencode(path.stem)[:200]) if len(os.fsencode(path.name)) > 200 else path.stem
+    return path.with_name(f".tmp-{pid or os.getpid()}-{stem}{path.suffix[:16]}")
 
 
 def remove_stale_temporaries(path: Path) -> None:
@@ -84,7 +85,7 @@ def remove_stale_temporaries(path: Path) -> None:
     for found in path.parent.glob(".tmp-*"):
         pid = found.name.split("-")[1]
         is_ours = found.is_file() and pid.isdigit() and found.name == temporary_beside(path, int(pid)).name
-        if is_ours and not Path(f"/proc/{pid}").exists():
+        if is_ours and not is_alive(int(pid)):
             found.unlink(missing_ok=True)
 
 
@@ -107,61 +108,48 @@ def disk_errors_named(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise ResourceError(f"cannot write {path}: {error.strerror}; make room and repeat the command") from error
         raise
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise ResourceError(f"cannot write {path}: {error}; make room and repeat the command") from error
+        raise
 
 
 @contextmanager
 def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
-    """Hold `folder` for this process; a lock whose process is gone is taken over.
+    """Hold `folder` for this process; the lock goes with the process, however it ends.
 
     Raises:
-        UsageError: another live process works in the folder.
+        UsageError: `folder` is a file, or another live process works in it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    mine = f"{os.getpid()} {_start_time(os.getpid())}"
-    while True:
+    import fcntl
+
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder; choose another place")
+    with disk_errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # Never unlinked: a lock on a name that somebody else could replace would lock nothing.
+        file = (folder / ".lock").open("a+", encoding="ascii", errors="replace")
+    with file:
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            holder = _read_lock(path)
-            if holder and _is_alive(*holder):
-                raise UsageError(
-                    f"{folder} is in use by process {holder[0]} ({purpose}); wait for it or use another folder"
-                ) from None
-            with suppress(FileNotFoundError):
-                path.unlink()
-            continue
-        with os.fdopen(handle, "w") as file:
-            file.write(mine)
-        break
-    try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read(20).strip() or "unknown"
+            raise UsageError(
+                f"{folder} is in use by process {holder} ({purpose}); wait for it or use another folder"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
-    finally:
-        with suppress(FileNotFoundError):
-            path.unlink()
 
 
-def _read_lock(path: Path) -> tuple[int, str] | None:
-    try:
-        pid, _, started = path.read_text().partition(" ")
-        return int(pid), started
-    except (ValueError, FileNotFoundError):
-        return None
-
-
-def _is_alive(pid: int, started: str) -> bool:
-    """True when process `pid` lives and is the one that wrote the lock (pids are reused; start times are not)."""
+def is_alive(pid: int) -> bool:
+    """True when a process of this number lives on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return _start_time(pid) == started
-
-
-def _start_time(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return True

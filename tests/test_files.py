@@ -70,12 +70,27 @@ def test_stale_lock_is_taken_over(tmp_path: Path, content: str) -> None:
     (tmp_path / ".lock").write_text(content)
     with files.folder_lock(tmp_path, "train"):
         assert (tmp_path / ".lock").read_text().startswith(str(os.getpid()))
-    assert not (tmp_path / ".lock").exists()
 
 
-def test_lock_of_a_reused_process_number_is_taken_over(tmp_path: Path) -> None:
-    (tmp_path / ".lock").write_text(f"{os.getpid()} 1")
+def test_lock_is_free_again_after_the_work(tmp_path: Path) -> None:
+    for _ in range(2):
+        with files.folder_lock(tmp_path, "train"):
+            pass
+
+
+def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from faceswap.files import folder_lock\n"
+        "with folder_lock(Path(sys.argv[1]), 'train'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == -9
     with files.folder_lock(tmp_path, "train"):
+        pass
+
+
+def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").touch()
+    with pytest.raises(UsageError, match="is a file"), files.folder_lock(tmp_path / "model", "train"):
         pass
 
 
@@ -86,5 +101,5 @@ def test_space_is_required_before_writing(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="out.mp4"), files.disk_errors_named(tmp_path / "out.mp4"):
+    with pytest.raises(ResourceError, match=r"out\.mp4"), files.disk_errors_named(tmp_path / "out.mp4"):
         raise OSError(28, "No space left on device")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,9 +27,10 @@ from faceswap.demo.actor import ANDROID, ASTRONAUT, ActorLook, render_clip
 from faceswap.device import choose_compute
 from faceswap.errors import FaceswapError, UsageError
 from faceswap.facesets.build import extract_faces
+from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.generate import write_clip
 from faceswap.media.reader import VideoReader
-from faceswap.media.writer import ClipWriter, EncodeSettings, plan_encode
+from faceswap.media.writer import ClipWriter
 from faceswap.models.spec import SwapSpec
 from faceswap.recipes import load_recipe
 from faceswap.train.config import TrainConfig
@@ -64,6 +64,7 @@ def run_bench(
     if what not in (*_BENCHES, "all"):
         raise UsageError(f"no benchmark {what!r}; there are: {', '.join(_BENCHES)}, all")
     results: dict[str, Any] = {}
+    conditions = circumstances(device)
     with tempfile.TemporaryDirectory(prefix="faceswap-bench-") as folder:
         work = Path(folder)
         if what in ("convert", "all"):
@@ -72,7 +73,7 @@ def run_bench(
         if what in ("train", "all"):
             on_note(f"train: {num_steps} steps of {recipe}")
             results["train"] = _bench_train(work, num_steps, recipe, device, seed)
-    return {"results": results, "circumstances": circumstances(device)}
+    return {"results": results, "circumstances": conditions}
 
 
 def circumstances(device: str) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def _bench_convert(work: Path, num_frames: int, recipe: str, device: str, seed: 
         "ms_per_frame_index_reused": again["ms_per_frame"],
         "bare_transcode_fps": round(num_frames / transcode_seconds, 2),
         "time_over_bare_transcode": round(seconds / transcode_seconds, 2),
-        "peak_rss_mb": _children_peak_mb(),
+        "peak_rss_mb": summary["peak_rss_mb"],
     }
 
 
@@ -154,7 +155,9 @@ def _bench_train(work: Path, num_steps: int, recipe: str, device: str, seed: int
         extract_faces([clip], work / actor, actor)
         sets[actor] = str(work / actor)
     command = ["train", "--source", sets["android"], "--target", sets["astronaut"], "-m", str(work / "trained")]
-    seconds, _ = _timed([*command, "--recipe", recipe, "--steps", str(num_steps), "--device", device], is_json=False)
+    seconds, summary = _timed(
+        [*command, "--recipe", recipe, "--steps", str(num_steps), "--device", device], is_json=False
+    )
     events = [json.loads(line) for line in (work / "trained" / "events.jsonl").read_text().splitlines()]
     stop = next(event for event in events if event["event"] == "stop")
     reports = [event for event in events if event["event"] == "step"]
@@ -167,22 +170,21 @@ def _bench_train(work: Path, num_steps: int, recipe: str, device: str, seed: int
         "steps_per_second_cold": round(num_steps / seconds, 3),
         "steps_per_second": round(stop["step"] / stop["seconds"], 3),
         "steps_per_second_steady": round(steady, 3),
-        "peak_rss_mb": _children_peak_mb(),
+        "peak_rss_mb": summary["peak_rss_mb"],
     }
 
 
-def _children_peak_mb() -> int:
-    """Return the largest resident size of any child process so far, MB."""
-    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-
-
 def _timed(arguments: list[str], *, is_json: bool = True) -> tuple[float, dict[str, Any]]:
-    """Run `faceswap` in a fresh process; return its wall time and its last JSON line."""
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "faceswap", *arguments, "--quiet"], capture_output=True, text=True, check=False
-    )
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        raise FaceswapError(f"the benchmark's `faceswap {arguments[0]}` failed: {done.stderr.strip()}")
-    return seconds, json.loads(done.stdout.splitlines()[-1]) if is_json else {}
+    """Run `faceswap` in a fresh process; return its wall time and its last JSON line with its peak memory."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "faceswap", *arguments, "--quiet"], stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)  # unlike `wait`, tells this one process's memory
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            raise FaceswapError(f"the benchmark's `faceswap {arguments[0]}` failed: {err.read().strip()}")
+        summary = json.loads(out.read().splitlines()[-1]) if is_json else {}
+    return seconds, {**summary, "peak_rss_mb": round(usage.ru_maxrss / 1024)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from faceswap.cli.console import Console
+from faceswap.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
 def examples(*lines: str) -> str:
     """Return an epilog with examples, one a paragraph."""
     return "\n\n".join(["Examples:", *lines])
@@ -49,6 +54,8 @@ def command(
         @functools.wraps(function)
         def wrapper(**values: Any) -> None:
             common = {key: values.pop(key) for key in _COMMON}
+            if not _DEVICE.fullmatch(common["device"]):
+                raise UsageError(f"unknown device {common['device']!r}; allowed: auto, cpu, cuda, cuda:N")
             console = Console(quiet=common["quiet"], verbose=common["verbose"], log_file=common["log_file"])
             with console:
                 function(Run(console, common["device"], common["seed"]), **values)

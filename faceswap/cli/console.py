@@ -29,7 +29,8 @@ class Console:
         self._tasks: dict[str, Any] = {}
         self._last_line = 0.0
         self._last_event = 0.0
-        self._stage_start: dict[str, tuple[float, int]] = {}
+        self._stage_start: dict[str, tuple[float, int, int]] = {}
+        """Stage -> time and count at its first report, count at its last."""
 
     @staticmethod
     def _open_log(path: Path) -> Any:
@@ -69,7 +70,10 @@ class Console:
     def on_progress(self, progress: Progress) -> None:
         """Show progress: a bar on terminals, a line now and then elsewhere, events under --json."""
         now = time.monotonic()
-        first = self._stage_start.setdefault(progress.stage, (now, progress.done))
+        first = self._stage_start.get(progress.stage)
+        if first is None or progress.done < first[2]:  # a stage begins, or begins again with the next clip
+            first = (now, progress.done, progress.done)
+        self._stage_start[progress.stage] = first = (first[0], first[1], progress.done)
         is_last = progress.done == progress.total
         if self.is_json and (is_last or now - self._last_event >= _SECONDS_BETWEEN_EVENTS):
             self._last_event = now

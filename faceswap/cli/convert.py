@@ -81,12 +81,15 @@ def register(app: typer.Typer) -> None:
             to=to,
             config=config,
             overwrite=overwrite,
+            device=run.device,
             on_progress=run.console.on_progress,
         )
         for text in report.notes:
             run.console.note(f"note: {text}")
         run.console.result(_summary(report))
         run.console.event("summary", **report.to_json())
+        if not report.is_complete:
+            raise typer.Exit(4)
 
 
 def _plan_values(plan: ConvertPlan, model: object) -> dict[str, object]:

@@ -20,12 +20,11 @@ def register(app: typer.Typer) -> None:
         budget: Annotated[str, typer.Option(help="Training time: 30s, 90s, 10m. Longer is sharper.")] = "150s",
     ) -> None:
         """Make two clips of an astronaut and her android, train on them, swap, and show the result."""
-        from faceswap.config import parse_duration
         from faceswap.demo.run import run_demo
 
         report = run_demo(
             out,
-            budget_seconds=parse_duration(budget),
+            budget=budget,
             device=run.device,
             seed=run.seed or 0,
             on_progress=run.console.on_progress,

@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
             coverage=coverage,  # type: ignore[arg-type]
             every=every,
             min_face_px=min_face,
+            device=run.device,
             on_progress=run.console.on_progress,
         )
         for clip in report.skipped:
@@ -54,4 +55,6 @@ def register(app: typer.Typer) -> None:
             run.console.note(text)
         run.console.result(f"{report.num_faces} faces of {report.actor} added, {report.num_total} in {report.faceset}")
         if report.failed:
-            raise PartialResultError(f"{len(report.failed)} of {len(clips)} inputs could not be used (named above)")
+            raise PartialResultError(
+                f"{len(report.failed)} of {report.num_inputs} inputs could not be used (named above)"
+            )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
+import signal
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -48,22 +49,50 @@ app.add_typer(recipes.app, name="recipes")
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
-        app()
+        code = app(standalone_mode=False)
     except FaceswapError as error:
         _fail(str(error), error.exit_code)
+    except (typer.TyperException, typer.Abort) as error:
+        _fail(_usage_message(error), 2)
+    except _Terminated:
+        _fail("terminated", 143)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
-    except MemoryError:
-        _fail("out of memory; use smaller crops, a smaller batch or --device cpu", 6)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
-        sys.exit(141)
     except Exception as error:
+        if _is_out_of_memory(error):
+            _fail("out of memory; use smaller crops, a smaller batch or --device cpu", 6)
         _fail(f"unexpected {type(error).__name__}: {error} (run with -v for the trace, and please report it)", 1)
+    if code == 130:
+        _fail("interrupted", 130)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
+class _Terminated(BaseException):
+    """SIGTERM outside the work that has a safe point of its own."""
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise _Terminated
+
+
+def _usage_message(error: Exception) -> str:
+    text = error.format_message() if isinstance(error, typer.TyperException) else ""
+    return f"{text or 'aborted'} See `faceswap --help` and `faceswap COMMAND --help`."
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """True for any library's way of saying so; by name and text, since torch and cv2 are not imported here."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(words in str(error) for words in ("Insufficient memory", "can't allocate memory", "not enough memory"))
+
+
+def _fail(message: str, code: int) -> NoReturn:
     if {"-v", "--verbose"} & set(sys.argv):
         traceback.print_exc()
     if "--json" in sys.argv:

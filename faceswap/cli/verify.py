@@ -38,8 +38,10 @@ def register(app: typer.Typer) -> None:
         if mark is None:
             run.console.result(f"{file}: no mark of faceswap found; that does not prove that the clip is unaltered")
             raise typer.Exit(1)
+        # The file's own words may be anything: they are shown escaped.
         run.console.result(
-            f"{file}: {mark.statement} (faceswap {mark.version}, model {mark.model_sha256}); found in: {where}"
+            f"{file}: marked as AI-modified by faceswap {mark.version!a}, model {mark.model_sha256!a}; "
+            f"found in: {where}"
         )
         if not report.agrees:
             run.console.result(f"{file}: the two marks differ; one of them comes from another file")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from faceswap.config import Settings
-from faceswap.media.writer import EncodeSettings
+from faceswap.media.encode_plan import EncodeSettings
 
 
 class ConvertConfig(Settings):

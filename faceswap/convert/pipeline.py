@@ -19,7 +19,7 @@ from faceswap.convert.plan import ConvertPlan, load_index, plan_convert
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.threads import WriteBehind, read_ahead
-from faceswap.errors import FaceswapError, InterruptedRunError, ProvenanceError
+from faceswap.errors import FaceswapError, InterruptedRunError, ProvenanceError, UsageError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
 from faceswap.faces.index import FaceIndex
@@ -38,6 +38,8 @@ from faceswap.types import Face, Frame
 
 _QUEUE_DEPTH = 12
 """Decoded frames that may wait between threads; bounds memory."""
+_FRAME_COUNT_SLACK = 0.03
+"""Share by which headers may promise more frames than there are: edit lists, average rates, rounding."""
 _MAX_TIME_ERROR = 0.001
 """Seconds by which a written frame's time may differ from the source's."""
 
@@ -83,22 +85,22 @@ def convert_clip(
     config = config or ConvertConfig()
     if not isinstance(model, SwapModel):
         model = SwapModel.load(model, device=device)
-    plan = plan_convert(input_path, model, output, to=to, config=config, overwrite=overwrite)
+    detector = detector or make_detector(device=device)
+    plan = plan_convert(input_path, model, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
     temporary = temporary_beside(plan.output)
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary.unlink(missing_ok=True)) as stop:
         job = _Job(plan, config, VideoReader(plan.input), StageTimes(), on_progress, stop)
-        index = (load_index(plan.index_path, plan.fingerprint, config) if plan.has_index else None) or _analyse(
-            job, detector
-        )
+        index = load_index(plan.index_path, plan.fingerprint, config, detector.name) if plan.has_index else None
+        index = index or _analyse(job, detector)
         chosen, skipped = chosen_faces(index, config.faces)
         try:
             dropped = _render(job, temporary, index, chosen, SwapEngine(model, plan.identity, config, job.times))
-            _publish(plan, temporary)
+            _publish(plan, temporary, overwrite)
         finally:
             temporary.unlink(missing_ok=True)
     seconds = time.perf_counter() - start
-    damaged = [f"{job.reader.num_damaged} packets of the input did not decode"] if job.reader.num_damaged else []
+    missing = _missing(job.reader, index)
     return ConvertReport(
         input=plan.input,
         output=plan.output,
@@ -110,16 +112,30 @@ def convert_clip(
         seconds=round(seconds, 3),
         fps=round(index.num_frames / seconds, 2),
         ms_per_frame=job.times.ms_per(index.num_frames),
+        is_complete=not missing,
         has_reused_index=plan.has_index,
-        notes=(*plan.notes, *dropped, *damaged),
+        notes=(*plan.notes, *dropped, *missing),
     )
 
 
-def _analyse(job: _Job, detector: Detector | None) -> FaceIndex:
+def _missing(reader: VideoReader, index: FaceIndex) -> list[str]:
+    """Return what the input should have given and did not."""
+    notes = []
+    if reader.num_damaged:
+        notes.append(f"{reader.num_damaged} places of the input are damaged and did not decode")
+    promised = reader.info.num_frames
+    if promised is not None and index.num_frames < promised * (1 - _FRAME_COUNT_SLACK) - 2:
+        notes.append(
+            f"the input holds {index.num_frames} of about {promised} frames; it is cut off or its header is wrong"
+        )
+    return notes
+
+
+def _analyse(job: _Job, detector: Detector) -> FaceIndex:
     with job.times.measure("analyse"):
         index = analyse(
             job.reader,
-            detector or make_detector(),
+            detector,
             min_face_px=job.config.min_face_px,
             on_progress=job.on_progress,
             stop=job.stop,
@@ -175,7 +191,7 @@ def _swapped_frames(job: _Job, index: FaceIndex, chosen: dict[int, list[Face]], 
                 )
 
 
-def _publish(plan: ConvertPlan, path: Path) -> None:
+def _publish(plan: ConvertPlan, path: Path, overwrite: bool) -> None:
     """Give the finished clip its name, if it carries its marks.
 
     Raises:
@@ -186,6 +202,8 @@ def _publish(plan: ConvertPlan, path: Path) -> None:
             f"{plan.output} was withheld: neither {plan.encode.muxer} nor {plan.encode.codec} could carry the mark "
             "that it is AI-modified; use .mp4, .mov or .mkv, or H.264/H.265"
         )
+    if plan.output.exists() and not overwrite:
+        raise UsageError(f"{plan.output} appeared meanwhile; use --overwrite to replace it, or another -o")
     sync_file(path)
     os.replace(path, plan.output)
     sync_folder(plan.output.parent)
@@ -221,7 +239,7 @@ def _check_result(plan: ConvertPlan, path: Path, expected: list, index: FaceInde
         )
     written = packet_times(path)
     shift = max((abs(float(a - b)) for a, b in zip(written, sorted(expected), strict=False)), default=0.0)
-    if len(written) != len(expected) or (shift > _MAX_TIME_ERROR and plan.encode.muxer != "avi"):
+    if len(written) != len(expected) or (shift > _MAX_TIME_ERROR):
         raise FaceswapError(
             f"the encoded clip does not match {plan.input}: {len(written)} of {len(expected)} frames, "
             f"largest time error {shift * 1000:.1f} ms; please report this with the output of `faceswap convert -n`"

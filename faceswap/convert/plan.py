@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
-from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
 from faceswap.faces.index import FaceIndex
+from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import fingerprint
+from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
-from faceswap.media.writer import EncodePlan, default_output, plan_encode
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.mark import Mark
 
@@ -42,6 +43,7 @@ def plan_convert(
     to: str | None = None,
     config: ConvertConfig | None = None,
     overwrite: bool = False,
+    detector: str = DEFAULT_DETECTOR,
 ) -> ConvertPlan:
     """Check everything that can be checked before work starts.
 
@@ -56,6 +58,7 @@ def plan_convert(
     target = Path(output) if output is not None else default_output(source, "_swapped")
     _check_output(source, target, overwrite)
     encode = plan_encode(info, target, config.encode)
+    _check_mark(encode)
     digest = fingerprint(source)
     index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
     return ConvertPlan(
@@ -66,10 +69,18 @@ def plan_convert(
         identity=identity,
         fingerprint=digest,
         index_path=index_path,
-        has_index=load_index(index_path, digest, config) is not None,
+        has_index=load_index(index_path, digest, config, detector) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
     )
+
+
+def _check_mark(encode: EncodePlan) -> None:
+    if encode.muxer == "mpegts" and not encode.codec.startswith(("libx26", "h264", "hevc")):
+        raise ProvenanceError(
+            f"neither {encode.muxer} nor {encode.codec} could carry the mark that the clip is AI-modified; "
+            "use .mp4, .mov or .mkv, or H.264/H.265"
+        )
 
 
 def _check_output(source: Path, target: Path, overwrite: bool) -> None:
@@ -85,7 +96,7 @@ def _check_output(source: Path, target: Path, overwrite: bool) -> None:
         raise UsageError(f"{target.parent} cannot be written to; choose another -o")
 
 
-def load_index(path: Path, digest: str, config: ConvertConfig) -> FaceIndex | None:
+def load_index(path: Path, digest: str, config: ConvertConfig, detector: str) -> FaceIndex | None:
     """Return the stored index when it is of this clip and these settings."""
     if not path.is_file():
         return None
@@ -93,5 +104,5 @@ def load_index(path: Path, digest: str, config: ConvertConfig) -> FaceIndex | No
         index = FaceIndex.load(path)
     except UnsupportedInputError:
         return None  # an index of another version, or damaged: the clip is analysed anew
-    fits = index.fingerprint == digest and index.every == 1 and index.min_face_px == config.min_face_px
-    return index if fits else None
+    fits = index.fingerprint == digest and index.detector == detector and index.min_face_px == config.min_face_px
+    return index if fits and index.every == 1 else None

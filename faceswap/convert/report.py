@@ -27,6 +27,8 @@ class ConvertReport:
     fps: float
     ms_per_frame: Mapping[str, float]
     """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""
+    is_complete: bool
+    """False when the input is cut off or damaged, so that frames are missing; the notes say how many."""
     has_reused_index: bool
     notes: tuple[str, ...]
     """What was taken for granted and what was lost."""

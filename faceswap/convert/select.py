@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
 from faceswap.faces.index import FaceIndex
 from faceswap.types import Face
 
+_MAX_SIZE_RATIO = 1.8
+_MAX_DISTANCE = 1.5
+"""Between the ends of two tracks of one person, in sides of the face, plus as much again for each second apart."""
+_FRAMES_PER_DISTANCE = 25
+
 
 def main_tracks(index: FaceIndex) -> set[int]:
-    """Return, for each shot, the track whose boxes fill most of the picture over time."""
-    area: dict[tuple[int, int], float] = defaultdict(float)
+    """Return the tracks of each shot's main person: whose boxes fill most of the picture over time.
+
+    When the detector lost that person for a while, the tracks before and after are both theirs: they do not overlap in
+    time and meet in place and size.
+    """
+    by_shot: dict[int, dict[int, list[Face]]] = defaultdict(lambda: defaultdict(list))
     for face in index.faces:
-        width, height = np.maximum(face.box[2:] - face.box[:2], 0)
-        area[index.shot_of(face.frame), face.track] += width * height
-    best: dict[int, tuple[float, int]] = {}
-    for (shot, track), value in area.items():
-        best[shot] = max(best.get(shot, (0.0, -1)), (value, track))
-    return {track for _, track in best.values()}
+        by_shot[index.shot_of(face.frame)][face.track].append(face)
+    chosen: set[int] = set()
+    for tracks in by_shot.values():
+        by_area = sorted(tracks.values(), key=lambda faces: -sum(_side(face) ** 2 for face in faces))
+        person = [by_area[0]]
+        for faces in by_area[1:]:
+            if _continues(faces, person):
+                person.append(faces)
+        chosen |= {faces[0].track for faces in person}
+    return chosen
+
+
+def _side(face: Face) -> float:
+    return float(np.sqrt(np.prod(np.maximum(face.box[2:] - face.box[:2], 0))))
+
+
+def _continues(faces: Sequence[Face], person: Sequence[Sequence[Face]]) -> bool:
+    """True when a track fits into the gaps of a person's tracks and near the end of the nearest one."""
+    if any(faces[0].frame <= other[-1].frame and other[0].frame <= faces[-1].frame for other in person):
+        return False
+    joints = [(faces[0], other[-1]) if other[-1].frame < faces[0].frame else (other[0], faces[-1]) for other in person]
+    later, earlier = min(joints, key=lambda joint: joint[0].frame - joint[1].frame)
+    sides = sorted((_side(later), _side(earlier)))
+    distance = np.linalg.norm(later.box.reshape(2, 2).mean(axis=0) - earlier.box.reshape(2, 2).mean(axis=0))
+    allowed = _MAX_DISTANCE * (1 + (later.frame - earlier.frame) / _FRAMES_PER_DISTANCE)
+    return bool(sides[1] <= _MAX_SIZE_RATIO * sides[0] and distance <= allowed * sides[1])
 
 
 def chosen_faces(index: FaceIndex, faces: str) -> tuple[dict[int, list[Face]], dict[str, int]]:

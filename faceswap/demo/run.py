@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import geometry
-from faceswap.config import validated
+from faceswap.config import parse_duration, validated
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.demo.actor import ANDROID, ASTRONAUT, ActorLook, render_clip, render_sound
@@ -59,14 +59,14 @@ class DemoReport:
 def run_demo(
     folder: Path,
     *,
-    budget_seconds: float,
+    budget: str,
     device: str = "auto",
     seed: int = 0,
     num_frames: int = NUM_FRAMES,
     on_progress: OnProgress = ignore_progress,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> DemoReport:
-    """Make the clips, extract, train for `budget_seconds`, convert, and compare.
+    """Make the clips, extract, train for `budget` (like "150s"), convert, and compare.
 
     A second call in the same folder reuses the clips and goes on training when the budget is larger.
 
@@ -75,6 +75,7 @@ def run_demo(
         figures.json, facesets/ and model/.
     """
     start = time.perf_counter()
+    parse_duration(budget)
     folder.mkdir(parents=True, exist_ok=True)
     on_note("making two clips from a NASA portrait (Eileen Collins, public domain): the astronaut and her android")
     clips = {"astronaut": folder / "target.mp4", "android": folder / "source.mp4"}
@@ -82,7 +83,7 @@ def run_demo(
         _make_clip(path, look, num_frames, seed + number, on_progress)
     for actor, path in clips.items():
         extract_faces([path], folder / "facesets" / actor, actor, on_progress=on_progress)
-    values = {**load_recipe(_RECIPE), "budget": f"{budget_seconds:g}s", "seed": seed}
+    values = {**load_recipe(_RECIPE), "budget": budget, "seed": seed}
     trained = train_model(
         [folder / "facesets" / "android", folder / "facesets" / "astronaut"],
         folder / "model",

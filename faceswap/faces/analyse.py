@@ -103,7 +103,9 @@ def analyse(
             current.add(frame)
         on_progress(Progress("find faces", num_frames, info.num_frames))
         if stop:
-            raise InterruptedRunError(f"stopped while analysing {info.path}", stop.signal_number)
+            raise InterruptedRunError(
+                f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
+            )
     if not num_frames:
         raise UnsupportedInputError(f"{info.path}: no frame can be decoded; it is empty, damaged or encrypted")
     end_shot()

@@ -25,9 +25,9 @@ class CenterFace:
 
     name = "centerface-1"
 
-    def __init__(self, *, threads: int = 2, min_score: float = MIN_SCORE) -> None:
+    def __init__(self, *, threads: int = 2, device: str = "auto", min_score: float = MIN_SCORE) -> None:
         self._min_score = min_score
-        self._session = _make_session(_prepared_graph(read_weights("centerface")), threads)
+        self._session = _make_session(_prepared_graph(read_weights("centerface")), threads, device)
         self._input = self._session.get_inputs()[0].name
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[list[Detection]]:
@@ -69,7 +69,7 @@ def _prepared_graph(data: bytes) -> bytes:
     return model.SerializeToString()
 
 
-def _make_session(graph: bytes, threads: int) -> Any:
+def _make_session(graph: bytes, threads: int, device: str) -> Any:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by onnxruntime when it is imported
     import onnxruntime
 
@@ -78,6 +78,8 @@ def _make_session(graph: bytes, threads: int) -> Any:
     options.log_severity_level = 3
     # Spinning worker threads would take the second core from the decoder and the encoder.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    available = onnxruntime.get_available_providers()
-    return onnxruntime.InferenceSession(graph, options, providers=[p for p in wanted if p in available])
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        number = device.partition(":")[2] or "0"
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": number}))
+    return onnxruntime.InferenceSession(graph, options, providers=providers)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faceswap import geometry
 from faceswap.faces.base import Detection, Detector, non_maximum_suppression, overlap
 from faceswap.faces.views import Orientation, render_view, upright_from_frame
-from faceswap.types import Frame, Matrix
+from faceswap.types import FIVE, Frame, Matrix
 
 _FULL_SIDE = 640
 _CROP_SIDE = 160
@@ -23,6 +23,8 @@ _CROP_PER_FACE = 2.0
 """Side of the crop in sides of the face box: room for motion between key frames."""
 _SAME_FACE = 0.3
 _MAX_DUPLICATE = 0.4
+_MIRRORED = {FIVE: [1, 0, 2, 4, 3]}
+"""Order of each scheme's points in a mirrored picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,10 @@ def _moved(detection: Detection, matrix: Matrix) -> Detection:
     """Return the detection in the coordinates that `matrix` leads to; boxes stay upright rectangles."""
     corners = geometry.apply(matrix, detection.box.reshape(2, 2))
     box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-    return Detection(box, detection.score, geometry.apply(matrix, detection.landmarks), detection.scheme)
+    landmarks = geometry.apply(matrix, detection.landmarks)
+    if np.linalg.det(matrix[:, :2]) < 0:  # stored mirrored: left and right change places
+        landmarks = landmarks[_MIRRORED[detection.scheme]]
+    return Detection(box, detection.score, landmarks, detection.scheme)
 
 
 def _matched_boxes(before: Sequence[Detection], after: Sequence[Detection]) -> tuple[list[NDArray], list[NDArray]]:

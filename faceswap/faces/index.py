@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -45,12 +46,14 @@ class FaceIndex:
     shots: tuple[Shot, ...]
     faces: tuple[Face, ...]
     _by_frame: dict[int, list[Face]] = field(init=False, repr=False)
+    _shot_starts: list[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by_frame: dict[int, list[Face]] = defaultdict(list)
         for face in self.faces:
             by_frame[face.frame].append(face)
         object.__setattr__(self, "_by_frame", dict(by_frame))
+        object.__setattr__(self, "_shot_starts", [shot.start for shot in self.shots])
 
     def __repr__(self) -> str:
         return f"FaceIndex({self.num_frames} frames, {len(self.shots)} shots, {len(self.faces)} faces)"
@@ -61,7 +64,7 @@ class FaceIndex:
 
     def shot_of(self, frame: int) -> int:
         """Return the number of the shot that holds a frame."""
-        return int(np.searchsorted([shot.start for shot in self.shots], frame, side="right")) - 1
+        return bisect_right(self._shot_starts, frame) - 1
 
     def save(self, path: Path) -> None:
         """Write the index; `path` holds the old index or the whole new one, never a part."""
@@ -116,7 +119,7 @@ class FaceIndex:
                     shots=tuple(Shot(*row) for row in database.execute("SELECT start, stop FROM shots ORDER BY start")),
                     faces=tuple(map(_face, database.execute("SELECT * FROM faces ORDER BY frame, track"))),
                 )
-        except (sqlite3.Error, KeyError, ValueError) as error:
+        except (sqlite3.Error, KeyError, ValueError, TypeError, IndexError) as error:
             raise UnsupportedInputError(
                 f"{path} is not a readable face index ({error}); delete it to analyse anew"
             ) from error

@@ -8,17 +8,23 @@ from faceswap.errors import UsageError
 from faceswap.faces.base import Detector
 
 
-def _centerface(threads: int) -> Detector:
+def _centerface(threads: int, device: str) -> Detector:
     from faceswap.faces.centerface import CenterFace
 
-    return CenterFace(threads=threads)
+    return CenterFace(threads=threads, device=device)
 
 
-DETECTORS: dict[str, Callable[[int], Detector]] = {"centerface": _centerface}
+DEFAULT_DETECTOR = "centerface-1"
+"""`Detector.name` of what `make_detector()` gives."""
+DETECTORS: dict[str, Callable[[int, str], Detector]] = {"centerface": _centerface}
 
 
-def make_detector(name: str = "centerface", *, threads: int = 2) -> Detector:
-    """Return a detector by its registered name; `threads` limits its CPU threads."""
+def make_detector(name: str = "centerface", *, threads: int = 2, device: str = "auto") -> Detector:
+    """Return a detector by its registered name.
+
+    Args:
+        threads: limit of its CPU threads. device: "auto", "cpu", "cuda" or "cuda:N".
+    """
     if name not in DETECTORS:
         raise UsageError(f"no detector {name!r}; there are: {', '.join(DETECTORS)}")
-    return DETECTORS[name](threads)
+    return DETECTORS[name](threads, device)

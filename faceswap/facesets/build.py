@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -20,9 +20,9 @@ from faceswap.faces.registry import make_detector
 from faceswap.faces.views import render_view
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
-from faceswap.files import disk_errors_named, folder_lock
+from faceswap.files import disk_errors_named, folder_lock, sync_file, sync_folder
 from faceswap.interrupt import StopRequest, stop_on_signal
-from faceswap.media.pictures import write_picture
+from faceswap.media.pictures import PictureFolder, write_picture
 from faceswap.media.reader import Reader, open_clip
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.types import Coverage, CropSpec, Face, Frame
@@ -41,11 +41,58 @@ class ExtractReport:
     """Added by this call."""
     num_total: int
     """In the faceset now."""
+    num_inputs: int
+    """Clips and pictures after folders were opened."""
     skipped: tuple[str, ...]
-    """Clips already there."""
+    """Inputs already there."""
     failed: tuple[str, ...]
-    """One line for each clip that could not be used."""
+    """One line for each input that could not be used."""
     notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Extraction:
+    """One call while it runs."""
+
+    folder: Path
+    actor: str
+    crop: CropSpec
+    every: int
+    min_face_px: int
+    detector: Detector
+    on_progress: OnProgress
+    stop: StopRequest
+    store: FaceSet | None = None
+    """Made with the first usable input: a failed one must not leave an empty faceset behind."""
+    num_faces: int = 0
+    skipped: list[str] = field(default_factory=list)
+    failed: list[FaceswapError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, clip: Path) -> None:
+        """Analyse an input and store its faces; what is wrong with it is remembered."""
+        try:
+            reader = open_clip(clip)
+            if self.store is not None and self.store.has_clip(clip_fingerprint(clip), self.every):
+                self.skipped.append(str(clip))
+                return
+            index = analyse(
+                reader,
+                self.detector,
+                every=self.every,
+                min_face_px=self.min_face_px,
+                on_progress=self.on_progress,
+                stop=self.stop,
+            )
+            self.notes += [f"{clip.name}: {note}" for note in reader.info.notes]
+            if reader.num_damaged:
+                self.notes.append(f"{clip.name}: {reader.num_damaged} places are damaged and did not decode")
+            self.store = self.store or FaceSet.create(self.folder, self.actor, self.crop)
+            self.num_faces += _add_clip(self.store, reader, index, self.on_progress, self.stop)
+        except (ResourceError, UsageError, InterruptedRunError):
+            raise
+        except FaceswapError as error:
+            self.failed.append(error)
 
 
 def extract_faces(
@@ -58,57 +105,50 @@ def extract_faces(
     margin: float = DEFAULT_MARGIN,
     every: int = 1,
     min_face_px: int = 32,
+    device: str = "auto",
     detector: Detector | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> ExtractReport:
-    """Add the faces of clips, pictures or folders of pictures to a faceset.
+    """Add the faces of clips, pictures or folders of either to a faceset.
 
-    The same call again goes on where it stopped: clips that are in the faceset already are skipped. A clip that
-    cannot be used is reported and does not stop the others, unless it is the only one.
+    The same call again goes on where it stopped: inputs that are in the faceset already are skipped. An input that
+    cannot be used is reported and does not stop the others, unless no other could be used.
 
     Args:
-        size: side of the crops, px. every: use every n-th frame. min_face_px: larger side of the smallest face used.
+        size: side of the crops, px. every: use every n-th frame (of pictures: every n-th of a folder).
+        min_face_px: larger side of the smallest face used.
 
     Raises:
-        UsageError: bad settings or paths. UnsupportedInputError, NoFaceError: when no clip could be used.
-        InterruptedRunError: stopped by a signal; finished clips are kept.
+        UsageError: bad settings or paths. UnsupportedInputError, NoFaceError: when no input could be used.
+        InterruptedRunError: stopped by a signal; finished inputs are kept.
     """
     _check(actor, size, every, min_face_px)
+    inputs = _expanded(clips, every)
     crop = CropSpec(size=size, coverage=coverage, margin=margin, template=TEMPLATE)
-    store = FaceSet.create(faceset, actor, crop) if (Path(faceset) / "faces.db").is_file() else None
-    detector = detector or make_detector()
-    skipped: list[str] = []
-    failed: list[FaceswapError] = []
-    notes: list[str] = []
-    num_faces = 0
+    folder = Path(faceset)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder; choose another place for the faceset")
+    store = FaceSet.create(folder, actor, crop) if (folder / "faces.db").is_file() else None
+    detector = detector or make_detector(device=device)
     with stop_on_signal() as stop:
-        for clip in _expanded(clips):
-            try:
-                reader = open_clip(clip)
-                if store is not None and store.has_clip(clip_fingerprint(clip), every):
-                    skipped.append(str(clip))
-                    continue
-                index = analyse(
-                    reader, detector, every=every, min_face_px=min_face_px, on_progress=on_progress, stop=stop
-                )
-                notes += [f"{clip.name}: {note}" for note in reader.info.notes]
-                # Only now is there something to store: a failed first clip must not leave an empty faceset behind.
-                store = store or FaceSet.create(faceset, actor, crop)
-                num_faces += _add_clip(store, reader, index, on_progress, stop)
-            except InterruptedRunError as error:
-                done = f"{num_faces} faces of finished clips are kept in {faceset}"
-                raise InterruptedRunError(
-                    f"{error}; {done}; repeat the command to go on", stop.signal_number
-                ) from error
-            except (ResourceError, UsageError):
-                raise
-            except FaceswapError as error:
-                failed.append(error)
-    if failed and not num_faces and not skipped:
-        raise failed[0]
-    assert store is not None
+        run = _Extraction(folder, actor, crop, every, min_face_px, detector, on_progress, stop, store)
+        try:
+            for clip in inputs:
+                run.add(clip)
+        except InterruptedRunError as error:
+            done = f"{run.num_faces} faces of finished inputs are kept in {faceset}"
+            raise InterruptedRunError(f"{error}; {done}; repeat the command to go on", stop.signal_number) from error
+    if run.store is None or (run.failed and not run.num_faces and not run.skipped):
+        raise run.failed[0]
     return ExtractReport(
-        store.path, actor, num_faces, len(store.records()), tuple(skipped), tuple(map(str, failed)), tuple(notes)
+        faceset=run.store.path,
+        actor=actor,
+        num_faces=run.num_faces,
+        num_total=len(run.store.records()),
+        num_inputs=len(inputs),
+        skipped=tuple(run.skipped),
+        failed=tuple(map(str, run.failed)),
+        notes=tuple(run.notes),
     )
 
 
@@ -123,12 +163,19 @@ def _check(actor: str, size: int, every: int, min_face_px: int) -> None:
         raise UsageError(f"--min-face {min_face_px} is not possible; the smallest face that can be used has 8 px")
 
 
-def _expanded(clips: Sequence[Path | str]) -> list[Path]:
-    """Replace folders that hold clips by the clips; folders of pictures stay."""
+def _expanded(clips: Sequence[Path | str], every: int) -> list[Path]:
+    """Replace folders by the clips and pictures in them; each picture counts on its own."""
     result: list[Path] = []
     for clip in map(Path, clips):
-        videos = sorted(p for p in clip.iterdir() if p.suffix.lower() in _VIDEO_SUFFIXES) if clip.is_dir() else []
-        result += videos or [clip]
+        if not clip.is_dir():
+            result.append(clip)
+            continue
+        inside = sorted(path for path in clip.iterdir() if path.is_file() and not path.name.startswith("."))
+        found = [path for path in inside if path.suffix.lower() in _VIDEO_SUFFIXES]
+        found += [path for path in inside if PictureFolder.is_picture(path)][::every]
+        if not found:
+            raise UsageError(f"{clip} holds neither clips nor pictures")
+        result += found
     if not result:
         raise UsageError("no clip given")
     return result
@@ -165,7 +212,11 @@ def _add_clip(store: FaceSet, reader: Reader, index: FaceIndex, on_progress: OnP
                 raise InterruptedRunError("stopped while writing crops", stop.signal_number)
         if not records:
             raise NoFaceError(f"{reader.info.path}: no face in it is large enough")
-        index.save(store.path / "index" / f"{index.fingerprint[:12]}.faces.db")
+        if reader.info.container != "pictures":
+            index.save(store.path / "index" / f"{index.fingerprint[:12]}.faces.db")
+        for record in records:  # before they are registered, so that a row never names a lost file
+            sync_file(store.path / record.file)
+        sync_folder(store.path / "faces")
         store.add_clip(index.fingerprint, reader.info.path, index.every, index.num_frames, records)
     return len(records)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ import numpy as np
 
 from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
 from faceswap.facesets.schema import SCHEMA_VERSION, TABLES, FaceRecord
-from faceswap.files import disk_errors_named
+from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
 from faceswap.types import CropSpec
 
 _DATABASE = "faces.db"
@@ -71,12 +72,18 @@ class FaceSet:
             if existing.crop != crop:
                 raise CropMismatchError(f"{path} holds crops {existing.crop}, asked for {crop}; use another folder")
             return existing
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file, not a folder; choose another place for the faceset")
+        temporary = temporary_beside(path / _DATABASE)
         with disk_errors_named(path):
             (path / "faces").mkdir(parents=True, exist_ok=True)
-        with closing(_connect(path)) as database, database:
-            database.executescript(TABLES)
-            meta = {"schema_version": str(SCHEMA_VERSION), "actor": actor, "crop": json.dumps(asdict(crop))}
-            database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            with closing(sqlite3.connect(temporary)) as database, database:
+                database.executescript(TABLES)
+                meta = {"schema_version": str(SCHEMA_VERSION), "actor": actor, "crop": json.dumps(asdict(crop))}
+                database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            sync_file(temporary)
+            os.replace(temporary, path / _DATABASE)
+            sync_folder(path)
         return cls(path, actor, crop)
 
     def has_clip(self, fingerprint: str, every: int) -> bool:
@@ -93,7 +100,8 @@ class FaceSet:
         with disk_errors_named(self.path), closing(_connect(self.path)) as database, database:
             database.execute("DELETE FROM faces WHERE clip = ?", (fingerprint,))
             database.execute(
-                "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?)", (fingerprint, str(clip), every, num_frames)
+                "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?)",
+                (fingerprint, os.fsencode(clip).decode(errors="backslashreplace"), every, num_frames),
             )
             database.executemany(f"INSERT INTO faces VALUES ({', '.join('?' * len(rows[0]))})", rows)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 
+from faceswap.errors import UnsupportedInputError
 from faceswap.media.probe import open_input, pick_video_stream
 from faceswap.media.sei import CODECS, find_user_data
 
@@ -14,23 +15,31 @@ _MAX_KEY_FRAMES = 8
 
 
 def read_user_data(path: Path, uuid: bytes) -> bytes | None:
-    """Return the SEI payload stored under `uuid` in one of the first key frames of any video stream, or None."""
+    """Return the SEI payload stored under `uuid` in one of the first key frames of any video stream, or None.
+
+    Raises:
+        UnsupportedInputError: not one packet can be read, so that nothing can be said about the file.
+    """
     with open_input(path) as container:
-        for stream in container.streams.video:
-            context = stream.codec_context
-            codec = context.codec.canonical_name if context else ""
-            if codec not in CODECS:
-                continue
-            seen = 0
-            container.seek(0, stream=stream, any_frame=False)
-            for packet in container.demux(stream):
-                if packet.size and packet.is_keyframe:
-                    found = find_user_data(bytes(packet), codec, uuid, context.extradata)
-                    seen += 1
-                    if found is not None:
-                        return found
-                if seen == _MAX_KEY_FRAMES:
-                    break
+        streams = {s.index: s.codec_context for s in container.streams.video if s.codec_context}
+        seen = dict.fromkeys(streams, 0)
+        try:
+            for packet in container.demux(list(container.streams.video)):
+                context = streams.get(packet.stream_index)
+                if context is None or not packet.size or not packet.is_keyframe:
+                    continue
+                codec = context.codec.canonical_name
+                if codec not in CODECS:
+                    continue
+                found = find_user_data(bytes(packet), codec, uuid, context.extradata)
+                if found is not None:
+                    return found
+                seen[packet.stream_index] += 1
+                if max(seen.values()) >= _MAX_KEY_FRAMES:
+                    return None
+        except av.FFmpegError as error:
+            if not any(seen.values()):
+                raise UnsupportedInputError(f"{path} cannot be read ({error.strerror}); is it complete?") from error
     return None
 
 

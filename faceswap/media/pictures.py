@@ -22,6 +22,8 @@ class PictureFolder:
     """Frames from picture files, in name order; unreadable files are counted and skipped."""
 
     def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist; give the path of a picture or a folder")
         self.files = [path] if path.is_file() else sorted(p for p in path.iterdir() if self.is_picture(p))
         self.num_damaged = 0
         if not self.files:
@@ -67,7 +69,10 @@ def read_picture_bgr(path: Path) -> np.ndarray | None:
         data = np.fromfile(path, dtype=np.uint8)  # OpenCV's own file access fails on some names
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist") from error
-    return None if data.size == 0 else cv2.imdecode(data, cv2.IMREAD_COLOR)
+    try:
+        return None if data.size == 0 else cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error:  # larger than OpenCV allows
+        return None
 
 
 def write_picture(path: Path, rgb: np.ndarray) -> None:

@@ -16,11 +16,20 @@ from faceswap.types import ColorInfo, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
 _MIN_SIDE = 16
-_HD_HEIGHT = 720
+_HD_WIDTH, _SD_HEIGHT = 1280, 576
+_CENTER_SITED = {"mjpeg", "mpeg1video"}
+_DYNAMIC_RANGE_DATA = {
+    "MASTERING_DISPLAY_METADATA": "the HDR10 mastering display",
+    "CONTENT_LIGHT_LEVEL": "the HDR10 light levels",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
+}
+"""Side data that is not carried to the output yet."""
 
 # AVCOL_SPC_* (ITU-T H.273 matrix coefficients).
 _MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
-_FULL_RANGE = 2
+_UNSPECIFIED, _FULL_RANGE = 2, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +148,15 @@ def _clip_info(path: Path, container: Any, stream: Any, frame: Any) -> ClipInfo:
         )
     layout, bits = layout_of(planar_name(frame.format.name))
     tags = ColorTags(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), int(frame.color_range))
-    color, notes = _color_info(tags, frame.format.name, layout, bits, height)
+    color, notes = _color_info(tags, frame, layout, bits, stream.codec_context.name)
     if frame.interlaced_frame:
-        notes.append("the clip is interlaced; its frames are processed whole, fields are kept as they are stored")
+        notes.append(
+            "the clip is interlaced; the output has the same lines but is flagged progressive: deinterlace it first"
+        )
+    lost = {
+        _DYNAMIC_RANGE_DATA[name] for name in map(_side_data_name, _side_data(frame)) if name in _DYNAMIC_RANGE_DATA
+    }
+    notes += [f"{what} is not carried to the output" for what in sorted(lost)]
     return ClipInfo(
         path=path,
         container=container.format.name,
@@ -168,22 +183,35 @@ def _frame_count_hint(container: Any, stream: Any) -> int | None:
     return None
 
 
-def _color_info(
-    tags: ColorTags, pix_fmt: str, layout: PlaneLayout, bits: int, height: int
-) -> tuple[ColorInfo, list[str]]:
-    full = tags.range == _FULL_RANGE or pix_fmt.startswith("yuvj")
+def _color_info(tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, codec: str) -> tuple[ColorInfo, list[str]]:
+    full = tags.range == _FULL_RANGE or frame.format.name.startswith("yuvj")
+    siting = "center" if codec in _CENTER_SITED else "left"
     if layout.is_rgb:
         return ColorInfo(matrix="rgb", full_range=True, bit_depth=bits), []
     matrix = _MATRICES.get(tags.matrix)
     if matrix in (None, "rgb"):
-        guess = "bt709" if height >= _HD_HEIGHT else "bt601"
-        notes = [f"the clip does not say its YUV matrix; {guess} is taken, as is usual for {height} lines"]
-        return ColorInfo(guess, full, bits, is_guessed=True), notes
-    return ColorInfo(matrix, full, bits), []
+        is_hd = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
+        guess = "bt709" if is_hd else "bt601"
+        said = (
+            "does not say its YUV matrix"
+            if tags.matrix == _UNSPECIFIED
+            else f"has the YUV matrix {tags.matrix} (H.273)"
+        )
+        notes = [f"the clip {said}; {guess} is taken, as is usual for {frame.width}x{frame.height}"]
+        return ColorInfo(guess, full, bits, siting, is_guessed=True), notes
+    return ColorInfo(matrix, full, bits, siting), []
+
+
+def _side_data(frame: Any) -> list[Any]:
+    return list(frame.side_data.keys())
+
+
+def _side_data_name(data: Any) -> str:
+    return getattr(data.type, "name", str(data.type))
 
 
 def _display_matrix(frame: Any) -> tuple[int, ...] | None:
-    for data in list(frame.side_data.keys()):
-        if data.type.name == "DISPLAYMATRIX":
+    for data in _side_data(frame):
+        if _side_data_name(data) == "DISPLAYMATRIX":
             return tuple(int(v) for v in np.frombuffer(bytes(data), dtype="<i4")[:9])
     return None

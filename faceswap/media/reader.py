@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ from faceswap.media.layouts import planar_name
 from faceswap.media.pictures import PictureFolder
 from faceswap.media.probe import ClipInfo, open_input, pick_video_stream, probe
 from faceswap.types import Frame, Timestamp
+
+_MAX_HOLES = 100
+"""Damaged places after which a file is given up."""
 
 
 class Reader(Protocol):
@@ -45,6 +49,7 @@ class VideoReader:
     def __init__(self, path: Path) -> None:
         self.info = probe(path)
         self.num_damaged = 0
+        self._is_cut_off = False
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame once; each pass opens the file anew.
@@ -64,21 +69,28 @@ class VideoReader:
                 yield self._frame(decoded, index, pts)
 
     def _decode(self, container: Any, stream: Any) -> Iterator[Any]:
-        packets = container.demux(stream)
-        while True:
+        for packet in self._packets(container, stream):
             try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                frames = packet.decode()
+                yield from packet.decode()
+            except av.FFmpegError:
+                self.num_damaged += 1
+        if self._is_cut_off:  # the demuxer gave no end-of-stream packet that would have emptied the decoder
+            with suppress(av.FFmpegError):
+                yield from stream.codec_context.decode(None)
+
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yield packets, going on behind damaged places as long as the demuxer finds something there."""
+        self._is_cut_off = False
+        for _ in range(_MAX_HOLES):
+            try:
+                yield from container.demux(stream)
+                return
             except av.InvalidDataError:
                 self.num_damaged += 1
-                continue
-            except av.FFmpegError:
-                # A truncated file ends the demuxer with an I/O error: what came before is still good.
+            except av.FFmpegError:  # a truncated file ends in an I/O error: what came before is still good
                 self.num_damaged += 1
-                return
-            yield from frames
+                break
+        self._is_cut_off = True
 
     def _ticks_per_frame(self) -> int:
         return max(1, round(1 / (self.info.rate * self.info.time_base)))

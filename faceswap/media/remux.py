@@ -44,7 +44,8 @@ class StreamCopier:
             return
         copy.metadata.update(stream.metadata)
         # The converted stream stays the one that players choose.
-        copy.disposition = stream.disposition if stream.type != "video" else type(stream.disposition)(0)
+        is_video = stream.type == "video"
+        copy.disposition = stream.disposition & ~stream.disposition.default if is_video else stream.disposition
         self._stream_of[stream.index] = copy
 
     def _copy_attributes(self, video: Any) -> None:
@@ -58,7 +59,8 @@ class StreamCopier:
         while True:
             try:
                 packet = next(self._packets, None)
-            except av.FFmpegError:  # a truncated source: what came before is copied
+            except av.FFmpegError as error:  # what came before is copied
+                self.dropped.append(f"audio and other streams end early: the input is damaged ({error.strerror})")
                 return None
             if packet is None or packet.size:  # empty packets only flush decoders
                 return packet

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from faceswap import color
 from faceswap.errors import FaceswapError, ResourceError, ShapeError, UsageError
 from faceswap.files import disk_errors_named
-from faceswap.media.layouts import encodable_format
+from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import plane_view
 from faceswap.media.remux import StreamCopier
@@ -22,79 +24,9 @@ from faceswap.types import Frame
 
 _FRAME_DURATION_FLAG = 1 << 8
 """AV_CODEC_FLAG_FRAME_DURATION: encoders hand each frame's own duration on to the muxer."""
-_MUXERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".ts": "mpegts",
-    ".avi": "avi",
-    ".webm": "webm",
-}
-_KEEPS_TIMES = {"mp4", "mov", "matroska", "webm", "mpegts"}
-_SPEED_OPTIONS = {"libx264", "libx265", "libsvtav1", "h264_nvenc", "hevc_nvenc"}
-_CRF_OPTIONS = {"libx264": "crf", "libx265": "crf", "libsvtav1": "crf", "h264_nvenc": "cq", "hevc_nvenc": "cq"}
 
 PacketEdit = Callable[[bytes, str], bytes]
 """(packet, codec name "h264"/"hevc") -> packet; applied to key frames."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodeSettings:
-    """What the user may say about encoding; None = the default that fits."""
-
-    codec: str = "libx264"
-    crf: float | None = None
-    preset: str | None = None
-    pix_fmt: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EncodePlan:
-    """Encoder, pixel format and container that were settled on, and what that loses."""
-
-    codec: str
-    pix_fmt: str
-    muxer: str
-    options: Mapping[str, str]
-    losses: tuple[str, ...]
-
-
-def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> EncodePlan:
-    """Settle how `output` will be encoded.
-
-    Raises:
-        UsageError: unknown container or encoder, or a pair that does not go together.
-    """
-    muxer = _MUXERS.get(output.suffix.lower())
-    if muxer is None:
-        raise UsageError(f"{output.name!r}: unknown kind of file {output.suffix!r}; use one of {', '.join(_MUXERS)}")
-    pix_fmt, losses = encodable_format(settings.codec, settings.pix_fmt or info.layout.name)
-    if settings.pix_fmt is not None and pix_fmt != settings.pix_fmt:
-        raise UsageError(f"{settings.codec} cannot encode {settings.pix_fmt!r}; the nearest it can is {pix_fmt!r}")
-    if muxer not in _KEEPS_TIMES:
-        losses.append(f"{muxer} cannot hold variable frame times exactly")
-    options = {}
-    if settings.crf is not None or settings.codec in _CRF_OPTIONS:
-        name = _CRF_OPTIONS.get(settings.codec)
-        if name is None:
-            raise UsageError(f"--crf means nothing to {settings.codec}; leave it out")
-        options[name] = f"{settings.crf if settings.crf is not None else 18:g}"
-    if settings.preset is not None:
-        if settings.codec not in _SPEED_OPTIONS:
-            raise UsageError(f"--preset means nothing to {settings.codec}; leave it out")
-        options["preset"] = settings.preset
-    if settings.codec == "libx265":
-        options["x265-params"] = "log-level=error:open-gop=0"
-    return EncodePlan(settings.codec, pix_fmt, muxer, options, tuple(losses))
-
-
-def default_output(source: Path, suffix: str) -> Path:
-    """Return `<stem><suffix>` beside the source, in its container family where that can hold any codec."""
-    extension = source.suffix.lower()
-    return source.with_name(
-        source.stem + suffix + (extension if extension in (".mp4", ".m4v", ".mov", ".mkv", ".ts") else ".mkv")
-    )
 
 
 class ClipWriter:
@@ -135,8 +67,8 @@ class ClipWriter:
         context.height, context.width = info.size
         context.pix_fmt = plan.pix_fmt
         stream.time_base = context.time_base = info.time_base
-        context.color_primaries, context.color_trc = info.tags.primaries, info.tags.transfer
-        context.colorspace, context.color_range = info.tags.matrix, info.tags.range
+        context.color_primaries, context.color_trc = plan.tags.primaries, plan.tags.transfer
+        context.colorspace, context.color_range = plan.tags.matrix, plan.tags.range
         if info.pixel_aspect:
             context.sample_aspect_ratio = info.pixel_aspect
         if info.display_matrix is not None:
@@ -171,14 +103,16 @@ class ClipWriter:
         info = self._info
         if frame.size != info.size or frame.layout != info.layout:
             raise ShapeError(f"{frame} does not fit into a clip of {info.size} {info.layout.name}")
-        picture = av.VideoFrame(info.size[1], info.size[0], info.layout.name)
-        for plane, samples in zip(picture.planes, frame.planes, strict=True):
-            np.copyto(plane_view(plane, info.color.bit_depth), samples)
-        if self._plan.pix_fmt != info.layout.name:
-            picture = picture.reformat(format=self._plan.pix_fmt)
+        plan = self._plan
+        if info.layout.is_rgb and not plan.layout.is_rgb:
+            picture = _picture(yuv_planes(frame, plan), plan.pix_fmt, plan.color.bit_depth)
+        else:
+            picture = _picture(frame.planes, info.layout.name, info.color.bit_depth)
+            if plan.pix_fmt != info.layout.name:
+                picture = picture.reformat(format=plan.pix_fmt)
         picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
         picture.duration = frame.duration
-        picture.color_range, picture.colorspace = info.tags.range, info.tags.matrix
+        picture.color_range, picture.colorspace = plan.tags.range, plan.tags.matrix
         return picture
 
     def _mux(self, packets: list[Any]) -> None:
@@ -223,3 +157,25 @@ def _with_data(packet: Any, data: bytes) -> Any:
     for data_entry in packet.iter_sidedata():
         edited.set_sidedata(data_entry)
     return edited
+
+
+def _picture(planes: Sequence[NDArray], pix_fmt: str, bit_depth: int) -> Any:
+    height, width = planes[0].shape
+    picture = av.VideoFrame(width, height, pix_fmt)
+    for plane, samples in zip(picture.planes, planes, strict=True):
+        np.copyto(plane_view(plane, bit_depth), samples)
+    return picture
+
+
+def yuv_planes(frame: Frame, plan: EncodePlan) -> list[NDArray]:
+    """Return an RGB frame as the planes of a YUV format, by our own matrix (swscale's has a bias)."""
+    rgb = color.transform(np.stack(frame.planes[:3]).astype(np.float32), color.rgb_from_codes(frame.color))
+    dtype = np.uint8 if plan.color.bit_depth == 8 else np.uint16
+    top = 2**plan.color.bit_depth - 1
+    planes = []
+    for i, codes in enumerate(color.transform(rgb, color.codes_from_rgb(plan.color))):
+        if i:
+            height, width = (-(-n // 2**s) for n, s in zip(frame.size, plan.layout.chroma_shift, strict=True))
+            codes = cv2.resize(codes, (width, height), interpolation=cv2.INTER_AREA)
+        planes.append(np.rint(codes).clip(0, top).astype(dtype))
+    return planes

@@ -182,6 +182,8 @@ def _verified(path: Path) -> Checkpoint:
         manifest = json.loads(data)
         if manifest["format"] != FORMAT_VERSION:
             raise CheckpointError(f"{path} has format {manifest['format']}, this version reads {FORMAT_VERSION}")
+        if not manifest["files"]:
+            raise CheckpointError(f"{path}: {MANIFEST} lists no files")
         for name, digest in manifest["files"].items():
             if Path(name).name != name:
                 raise CheckpointError(f"{path}: the manifest names a file outside the checkpoint ({name!r})")

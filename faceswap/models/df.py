@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -67,11 +66,3 @@ class Df(SwapNetwork):
             for _ in range(num_identities)
         )
         initialise(self)
-
-    def encode(self, patches: Tensor) -> Tensor:
-        return self.bottleneck(self.encoder(patches))
-
-    def decode(self, code: Tensor, identity: int) -> tuple[Tensor, Tensor]:
-        face, mask = self.decoders[identity](code)
-        # In float32: bfloat16 has too few steps between 0.5 and 1 and would show as bands.
-        return torch.sigmoid(face.float()), torch.sigmoid(mask.float())

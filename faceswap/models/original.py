@@ -7,7 +7,6 @@ The mask has a small branch of its own, which the first version lacked.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from faceswap.errors import UsageError
@@ -51,11 +50,3 @@ class Original(SwapNetwork):
         self.bottleneck.up = Upscale(_BOTTLENECK_DIM, _BOTTLENECK_DIM // 2)
         self.decoders = nn.ModuleList(Decoder(spec.mask_dim) for _ in range(num_identities))
         initialise(self)
-
-    def encode(self, patches: Tensor) -> Tensor:
-        return self.bottleneck(self.encoder(patches))
-
-    def decode(self, code: Tensor, identity: int) -> tuple[Tensor, Tensor]:
-        face, mask = self.decoders[identity](code)
-        # In float32: bfloat16 has too few steps between 0.5 and 1 and would show as bands.
-        return torch.sigmoid(face.float()), torch.sigmoid(mask.float())

@@ -18,6 +18,7 @@ SEI_UUID = UUID("8f1d2c1e-6f0b-5c0e-9d57-7f3a5b0e4a61").bytes
 """Names our user data inside H.264 and H.265 streams; never changes."""
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _KEY = "faceswap"
+_MAX_JSON = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,12 @@ class Mark:
     @classmethod
     def from_json(cls, text: str) -> Mark | None:
         """Return the mark in a text, or None when it holds none."""
+        if len(text) > _MAX_JSON:
+            return None
         try:
             values = json.loads(text)
             return cls(**{name: str(values[name]) for name in cls.__dataclass_fields__})
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
 
 

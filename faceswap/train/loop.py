@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from faceswap.device import Compute, choose_compute
-from faceswap.errors import CheckpointError, InterruptedRunError, UsageError
+from faceswap.errors import CheckpointError, FaceswapError, InterruptedRunError, UsageError
 from faceswap.facesets.store import FaceSet
-from faceswap.files import folder_lock
+from faceswap.files import disk_errors_named, folder_lock
 from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.models.checkpoint import Checkpoint, find_checkpoint, has_checkpoint, remove_leftovers
 from faceswap.models.registry import count_parameters
@@ -84,7 +84,7 @@ def train_model(
             f"{count_parameters(state.network) / 1e6:.1f} M parameters, on {compute}: "
             + ", ".join(f"{pack.actor}: {len(pack.pixels)} faces" for pack in packs)
         )
-        with stop_on_signal() as stop:
+        with stop_on_signal() as stop, disk_errors_named(model):
             return _run(model, state, saved, packs, config, compute, on_progress, stop)
 
 
@@ -126,19 +126,24 @@ def _run(
     sampler = Sampler(config.augment, config.network.size, state.generator)
     first_step, first_seconds = state.step, state.seconds
     start = time.perf_counter()
-    loss = torch.zeros(())
+    loss = torch.tensor(state.loss)
     while (share := run_share(config, state.step, state.seconds)) < 1 and not stop:
         has_warp = share < config.augment.warp_until
         batches = [sampler.draw(pack, config.batch, warp=has_warp) for pack in packs]
         loss = train_step(state, batches, config, compute, learning_rate(config, state.step, share))
         state.seconds = first_seconds + time.perf_counter() - start
+        if state.step % _REPORT_EVERY == 0 or state.step % config.checkpoint_every == 0:
+            _require_finite(loss, state, saved, log)
+            state.loss = float(loss)
         if state.step % _REPORT_EVERY == 0:
-            _report(state, config, float(loss), first_step, first_seconds, on_progress, log)
+            _report(state, config, first_step, first_seconds, on_progress, log)
         if state.step % config.preview_every == 0:
             write_preview(model / "preview.png", state, packs, compute)
         if state.step % config.checkpoint_every == 0:
             saved = state.save(model, config)
     if saved is None or saved.step != state.step:
+        _require_finite(loss, state, saved, log)
+        state.loss = float(loss)
         saved = state.save(model, config)
     log.write("stop", step=state.step, seconds=round(state.seconds, 3), signal=stop.signal_number)
     if stop:
@@ -148,14 +153,25 @@ def _run(
     write_preview(model / "preview.png", state, packs, compute)
     seconds, steps = state.seconds - first_seconds, state.step - first_step
     return TrainReport(
-        model, state.step, steps, seconds, steps / max(seconds, 1e-9), float(loss), state.spec.identities, saved.path
+        model, state.step, steps, seconds, steps / max(seconds, 1e-9), state.loss, state.spec.identities, saved.path
+    )
+
+
+def _require_finite(loss: torch.Tensor, state: TrainState, saved: Checkpoint | None, log: EventLog) -> None:
+    """Stop before a collapsed network is saved over good ones."""
+    if torch.isfinite(loss):
+        return
+    log.write("collapse", step=state.step)
+    kept = f"the checkpoint of step {saved.step} is kept" if saved else "nothing was saved yet"
+    raise FaceswapError(
+        f"training collapsed before step {state.step} (the loss is no number); {kept}; "
+        "repeat the command with a lower rate, e.g. --set learning_rate=1e-4"
     )
 
 
 def _report(
     state: TrainState,
     config: TrainConfig,
-    loss: float,
     first_step: int,
     first_seconds: float,
     on_progress: OnProgress,
@@ -163,5 +179,5 @@ def _report(
 ) -> None:
     rate = (state.step - first_step) / max(state.seconds - first_seconds, 1e-9)
     total = config.steps or round(state.step / max(run_share(config, state.step, state.seconds), 1e-9))
-    on_progress(Progress("train", state.step, total, unit="steps", details={"loss": round(loss, 4)}))
-    log.write("step", step=state.step, loss=round(loss, 5), steps_per_second=round(rate, 3))
+    on_progress(Progress("train", state.step, total, unit="steps", details={"loss": round(state.loss, 4)}))
+    log.write("step", step=state.step, loss=round(state.loss, 5), steps_per_second=round(rate, 3))

@@ -31,6 +31,8 @@ class TrainState:
     step: int = 0
     seconds: float = 0.0
     """Spent training, over all runs."""
+    loss: float = 0.0
+    """As last read back."""
 
     @classmethod
     def create(cls, spec: SwapSpec, config: TrainConfig, compute: Compute) -> TrainState:
@@ -68,7 +70,7 @@ class TrainState:
         _load_optimizer(state, checkpoint.tensors("optimizer"))
         state.generator.set_state(checkpoint.tensors("state")["generator"])
         progress = checkpoint.document("progress")
-        state.step, state.seconds = progress["step"], progress["seconds"]
+        state.step, state.seconds, state.loss = progress["step"], progress["seconds"], progress["loss"]
         return state
 
     def update_ema(self, decay: float) -> None:
@@ -89,7 +91,7 @@ class TrainState:
         documents = {
             "spec": self.spec.model_dump(mode="json"),
             "train": config.model_dump(mode="json"),
-            "progress": {"step": self.step, "seconds": round(self.seconds, 3)},
+            "progress": {"step": self.step, "seconds": round(self.seconds, 3), "loss": self.loss},
         }
         return save_checkpoint(model, self.step, tensors, documents, keep=config.keep_checkpoints)
 

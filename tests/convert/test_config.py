@@ -5,7 +5,7 @@ import pytest
 from faceswap.config import validated
 from faceswap.convert.config import ConvertConfig
 from faceswap.errors import UsageError
-from faceswap.media.writer import EncodeSettings
+from faceswap.media.encode_plan import EncodeSettings
 
 
 def test_encode_settings_are_passed_on() -> None:

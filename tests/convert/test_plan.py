@@ -50,6 +50,6 @@ def test_unknown_identity_is_refused(clip: Path, model: SwapModel) -> None:
 
 
 def test_plan_says_what_will_be_lost_and_does_nothing(clip: Path, model: SwapModel, tmp_path: Path) -> None:
-    plan = plan_convert(clip, model, tmp_path / "out.avi", config=LOSSLESS)
-    assert any("variable frame times" in note for note in plan.notes)
+    plan = plan_convert(clip, model, tmp_path / "out.mov", config=ConvertConfig(codec="prores_ks"))
+    assert any("stored as yuv422p10le" in note for note in plan.notes)
     assert visible_files(tmp_path) == ["in.mkv"]

@@ -45,3 +45,17 @@ def test_all_faces_are_chosen_on_request() -> None:
 def test_frames_without_faces_are_not_listed() -> None:
     chosen, _ = chosen_faces(index_of(run_of(0, 30, 2, 4)), "main")
     assert sorted(chosen) == [2, 3]
+
+
+def test_a_person_lost_for_a_while_is_still_the_main_person() -> None:
+    before = [face_at(100 + i, 60, 20, frame=i, track=0) for i in range(40)]
+    after = [face_at(152 + i, 60, 20, frame=52 + i, track=1) for i in range(30)]
+    bystander = [face_at(300, 60, 18, frame=i, track=2) for i in range(30)]
+    index = index_of([*before, *after, *bystander])
+    assert main_tracks(index) == {0, 1}
+
+
+def test_a_stranger_who_appears_elsewhere_later_is_not_taken_for_the_main_person() -> None:
+    before = [face_at(60, 60, 20, frame=i, track=0) for i in range(40)]
+    stranger = [face_at(400, 60, 20, frame=45 + i, track=1) for i in range(20)]
+    assert main_tracks(index_of([*before, *stranger])) == {0}

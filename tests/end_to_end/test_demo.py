@@ -18,7 +18,7 @@ NUM_FRAMES = 20
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
-    return run_demo(tmp_path_factory.mktemp("demo") / "out", budget_seconds=4, device="cpu", num_frames=NUM_FRAMES)
+    return run_demo(tmp_path_factory.mktemp("demo") / "out", budget="4s", device="cpu", num_frames=NUM_FRAMES)
 
 
 def test_demo_leaves_what_it_promises(demo: DemoReport) -> None:
@@ -83,5 +83,5 @@ def test_side_by_side_has_sound_and_double_width(demo: DemoReport) -> None:
 
 def test_second_demo_in_the_same_folder_reuses_what_is_there(demo: DemoReport) -> None:
     before = Path(demo.folder / "target.mp4").stat().st_mtime_ns
-    run_demo(demo.folder, budget_seconds=4, device="cpu", num_frames=NUM_FRAMES)
+    run_demo(demo.folder, budget="4s", device="cpu", num_frames=NUM_FRAMES)
     assert Path(demo.folder / "target.mp4").stat().st_mtime_ns == before

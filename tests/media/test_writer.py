@@ -12,8 +12,9 @@ import pytest
 from clips import make_clip
 
 from faceswap.errors import ShapeError, UsageError
+from faceswap.media.encode_plan import EncodeSettings, default_output, plan_encode
 from faceswap.media.reader import VideoReader, open_clip
-from faceswap.media.writer import ClipWriter, EncodeSettings, default_output, plan_encode
+from faceswap.media.writer import ClipWriter
 
 
 def rewrite(source: Path, output: Path, settings: EncodeSettings | None = None) -> list[str]:

@@ -8,9 +8,10 @@ import av
 import pytest
 from clips import make_clip
 
+from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.reader import VideoReader
 from faceswap.media.remux import source_metadata
-from faceswap.media.writer import ClipWriter, EncodeSettings, plan_encode
+from faceswap.media.writer import ClipWriter
 from faceswap.provenance.mark import Mark, mark_in_metadata, marked_metadata, packet_marker
 from faceswap.provenance.verify import verify_clip
 

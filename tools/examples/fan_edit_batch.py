@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from faceswap import SwapModel
 
-WRITTEN = {".mp4", ".m4v", ".mov", ".mkv", ".ts", ".avi", ".webm"}
-READ = WRITTEN | {".mpg", ".mpeg", ".m2ts", ".mts", ".mxf", ".wmv", ".flv", ".vob", ".3gp", ".ogv"}
+WRITTEN = {".mp4", ".m4v", ".mov", ".mkv", ".ts"}
+READ = WRITTEN | {".avi", ".webm", ".mpg", ".mpeg", ".m2ts", ".mts", ".mxf", ".wmv", ".flv", ".vob", ".3gp", ".ogv"}
 INTERRUPTED = {130, 143}
 
 
@@ -50,7 +50,7 @@ def convert_one(clip: Path, model: SwapModel, output: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, help="folder with clips (the folders in it are not read)")
-    parser.add_argument("model", type=Path, help="model folder or file, as for `faceswap convert -m`")
+    parser.add_argument("model", type=Path, help="model folder, as for `faceswap convert -m`")
     parser.add_argument("out", type=Path, help="folder for the outputs; made if missing")
     arguments = parser.parse_args()
     if not arguments.clips.is_dir():
@@ -63,10 +63,12 @@ def main() -> int:
         parser.error(str(error))
     arguments.out.mkdir(parents=True, exist_ok=True)
 
+    if arguments.out.resolve() == arguments.clips.resolve():
+        parser.error("OUT must not be CLIPS: every clip would look as if it were converted already")
     stopped = 0
     counts = {"ok": 0, "failed": 0, "skipped": 0}
     for clip in sorted(arguments.clips.iterdir()):
-        if not clip.is_file() or clip.suffix.lower() not in READ:
+        if not clip.is_file() or clip.name.startswith(".") or clip.suffix.lower() not in READ:
             continue
         output = output_for(clip, arguments.out)
         if output.exists():

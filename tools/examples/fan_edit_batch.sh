@@ -70,7 +70,7 @@ for clip in "$clips"/*; do
     name=${clip##*/}
     [[ -f $clip ]] || continue
     case $name in
-        *.mp4 | *.m4v | *.mov | *.mkv | *.ts | *.avi | *.webm) output=$out/$name ;;
+        *.mp4 | *.m4v | *.mov | *.mkv | *.ts) output=$out/$name ;;
         *.mpg | *.mpeg | *.m2ts | *.mts | *.mxf | *.wmv | *.flv | *.vob | *.3gp | *.ogv) output=$out/$name.mkv ;;
         *) continue ;;
     esac
