@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from clips import make_clip
+from clips import astronaut_picture, make_clip, truncated
+from makers import tiny_model
 
 COMMANDS = ["demo", "extract", "train", "convert", "verify", "bench", "recipes list", "recipes show"]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
@@ -82,9 +83,48 @@ def test_verify_json_says_unmarked_with_exit_code_one(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["is_marked"] is False
 
 
-def test_errors_are_events_under_json(tmp_path: Path) -> None:
-    done = faceswap("verify", tmp_path / "no.mp4", "--json")
+@pytest.mark.parametrize(
+    "arguments", [["verify", "no.mp4"], ["convert", "in.mp4"], ["convert", "-m", "x", "--crf", "a"]]
+)
+def test_errors_are_events_under_json(tmp_path: Path, arguments: list[str]) -> None:
+    done = faceswap(*arguments, "--json")
     assert json.loads(done.stdout)["exit_code"] == done.returncode == 2
+
+
+def test_convert_json_ends_with_the_summary(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "in.mp4", size=(160, 200), num_frames=4, picture=lambda i: astronaut_picture((160, 200), i)
+    )
+    done = faceswap("convert", clip, "-m", tiny_model(tmp_path / "model"), "-o", tmp_path / "out.mp4", "--json")
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, summary["event"], summary["frames"], summary["faces"]) == (0, "summary", 4, 4)
+    assert summary["output"] == str(tmp_path / "out.mp4")
+
+
+def test_convert_plan_writes_nothing(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", num_frames=2)
+    model = tiny_model(tmp_path / "model")
+    before = sorted(tmp_path.rglob("*"))
+    done = faceswap("convert", clip, "-m", model, "-n")
+    assert done.returncode == 0
+    assert "in_swapped.mp4" in done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_cut_off_clip_is_converted_with_exit_code_four(tmp_path: Path) -> None:
+    whole = make_clip(
+        tmp_path / "in.mkv", size=(160, 200), num_frames=50, picture=lambda i: astronaut_picture((160, 200), i)
+    )
+    done = faceswap("convert", truncated(whole, 0.5), "-m", tiny_model(tmp_path / "model"), "-o", tmp_path / "out.mkv")
+    assert done.returncode == 4
+    assert "cut off" in done.stderr or "damaged" in done.stderr
+    assert (tmp_path / "out.mkv").exists()
+
+
+@pytest.mark.parametrize("command", ["extract", "verify"])
+def test_unknown_device_is_refused_everywhere(tmp_path: Path, command: str) -> None:
+    extra = ["-o", "fs", "--actor", "a"] if command == "extract" else []
+    assert faceswap(command, tmp_path / "in.mp4", *extra, "--device", "tpu").returncode == 2
 
 
 def test_log_file_keeps_what_is_said(tmp_path: Path) -> None:
