@@ -53,6 +53,42 @@ class _ShotAnalysis:
         self.waiting = []
 
 
+@dataclass(slots=True)
+class _ClipAnalysis:
+    """What is known of a clip so far."""
+
+    finder: FaceFinder
+    every: int
+    is_stills: bool
+    cuts: CutDetector = field(default_factory=CutDetector)
+    shots: list[Shot] = field(default_factory=list)
+    faces: list[Face] = field(default_factory=list)
+    num_tracks: int = 0
+    num_frames: int = 0
+    current: _ShotAnalysis | None = None
+
+    def add(self, frame: Frame) -> None:
+        if self.is_stills or self.cuts.is_cut(frame) or self.current is None:
+            self.end_shot()
+            self.current = _ShotAnalysis(self.finder, start=frame.index, max_gap=MAX_GAP * self.every)
+        self.num_frames = frame.index + 1
+        if (frame.index - self.current.start) % self.every == 0:
+            self.current.add(frame)
+
+    def end_shot(self) -> None:
+        """Close the shot that runs: detect what waits, make its tracks."""
+        if self.current is None:
+            return
+        self.current.flush()
+        start = self.current.start
+        self.shots.append(Shot(start, self.num_frames))
+        is_long = self.num_frames - start >= _MIN_TRACK * self.every
+        tracks = self.current.tracker.finish(self.num_tracks, step=self.every, min_frames=_MIN_TRACK if is_long else 1)
+        self.num_tracks += len(tracks)
+        self.faces.extend(face for track in tracks for face in track)
+        self.current = None
+
+
 def analyse(
     reader: Reader,
     detector: Detector,
@@ -73,49 +109,31 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
-    is_stills = info.container == "pictures"
     finder = FaceFinder(detector, info.upright_from_stored, min_face_px)
-    cuts = CutDetector()
-    shots: list[Shot] = []
-    faces: list[Face] = []
-    num_tracks = 0
-    num_frames = 0
-    current: _ShotAnalysis | None = None
-
-    def end_shot() -> None:
-        nonlocal num_tracks
-        if current is None:
-            return
-        current.flush()
-        shots.append(Shot(current.start, num_frames))
-        is_long = num_frames - current.start >= _MIN_TRACK * every
-        tracks = current.tracker.finish(num_tracks, step=every, min_frames=_MIN_TRACK if is_long else 1)
-        num_tracks += len(tracks)
-        faces.extend(face for track in tracks for face in track)
-
+    clip = _ClipAnalysis(finder, every, is_stills=info.container == "pictures")
     for frame in reader:
-        if is_stills or cuts.is_cut(frame):
-            end_shot()
-            current = _ShotAnalysis(finder, start=frame.index, max_gap=MAX_GAP * every)
-        num_frames = frame.index + 1
-        assert current is not None, "the first frame is always a cut"
-        if (frame.index - current.start) % every == 0:
-            current.add(frame)
-        on_progress(Progress("find faces", num_frames, info.num_frames))
+        clip.add(frame)
+        on_progress(Progress("find faces", clip.num_frames, info.num_frames))
         if stop:
             raise InterruptedRunError(
                 f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
             )
-    if not num_frames:
+    clip.end_shot()
+    if not clip.num_frames:
         raise UnsupportedInputError(f"{info.path}: no frame can be decoded; it is empty, damaged or encrypted")
-    end_shot()
-    if not faces:
+    if not clip.faces:
         raise NoFaceError(
-            f"{info.path}: no face of {min_face_px} px or more in {num_frames} frames; a lower --min-face may find smaller ones"
+            f"{info.path}: no face of {min_face_px} px or more in {clip.num_frames} frames; "
+            "a lower --min-face may find smaller ones"
         )
-    faces.sort(key=lambda face: (face.frame, face.track))
     return FaceIndex(
-        clip_fingerprint(reader.info.path), detector.name, num_frames, every, min_face_px, tuple(shots), tuple(faces)
+        fingerprint=clip_fingerprint(info.path),
+        detector=detector.name,
+        num_frames=clip.num_frames,
+        every=every,
+        min_face_px=min_face_px,
+        shots=tuple(clip.shots),
+        faces=tuple(sorted(clip.faces, key=lambda face: (face.frame, face.track))),
     )
 
 
