@@ -26,6 +26,9 @@ _KR_KB = {
 MATRICES = (*_KR_KB, "rgb")
 
 
+_TRIM_ROUNDS = 2
+
+
 class Affine(NamedTuple):
     """x -> linear @ x + offset on colour triples."""
 
@@ -93,6 +96,43 @@ def masked_statistics(pixels: NDArray, mask: NDArray) -> Statistics:
     mean = flat @ weight
     centred = flat - mean[:, None]
     return Statistics(mean, (centred * weight) @ centred.T)
+
+
+def trimmed_statistics(pixels: NDArray, mask: NDArray, trim: float = 0.3) -> Statistics:
+    """Return `masked_statistics` of what is left when the oddest share of the pixels is taken away.
+
+    Eyes, teeth, strands of hair and things in front of the face say nothing about the skin's colour, but they dominate
+    its covariance. Trimming both sides of a match equally shrinks both covariances equally, so their ratio stays.
+
+    Args:
+        trim: share of the mask's weight that is left out, [0, 1).
+    """
+    flat = pixels.reshape(3, -1).astype(np.float64)
+    weight = np.asarray(mask, dtype=np.float64).reshape(-1)
+    inside = weight > 0
+    flat, weight = flat[:, inside], weight[inside]
+    kept = weight
+    for _ in range(_TRIM_ROUNDS):
+        mean, covariance = masked_statistics(flat, kept)
+        offset = flat - mean[:, None]
+        distance = (offset * np.linalg.solve(covariance + 1e-6 * np.eye(3), offset)).sum(axis=0)
+        order = np.argsort(distance)
+        limit = np.searchsorted(np.cumsum(weight[order]), (1 - trim) * weight.sum())
+        kept = np.zeros_like(weight)
+        kept[order[: limit + 1]] = weight[order[: limit + 1]]
+    return masked_statistics(flat, kept)
+
+
+def limited(affine: Affine, around: NDArray[np.float64], max_contrast: float) -> Affine:
+    """Return the map with less change of contrast, the same at the colour `around`.
+
+    Dimmer light scales mean and contrast alike, so gains are held within a factor of `max_contrast` of the ratio of the
+    means. An evenly lit face matched to a side-lit one would get black holes for eyes otherwise.
+    """
+    exposure = float((affine.linear @ around + affine.offset).mean() / max(around.mean(), 1e-3))
+    values, vectors = np.linalg.eigh((affine.linear + affine.linear.T) / 2)
+    linear = (vectors * np.clip(values, exposure / max_contrast, exposure * max_contrast)) @ vectors.T
+    return Affine(linear, affine.linear @ around + affine.offset - linear @ around)
 
 
 def mkl_map(source: Statistics, target: Statistics, *, floor: float = 1e-5) -> Affine:

@@ -21,6 +21,8 @@ _FAR_SIDE_PER_NOSE_SHIFT = 0.9
 _NEAR_SIDE_PER_NOSE_SHIFT = 0.2
 _CORE_ABOVE, _CORE_BELOW_NOSE, _CORE_EDGE = 0.66, 0.82, 0.15
 """Radii (1 = the outline) up to which everything is kept, beyond which only skin is, and the width between."""
+_EYE_RADII = (0.44, 0.26)
+"""Of the places of lids and lashes, in inter-ocular distances: dark, outside the core, and kept."""
 _SKIN_RING = (0.15, 0.72)
 _SKIN_SHARE = 0.8
 _SKIN_FLOOR = 0.03**2
@@ -70,8 +72,12 @@ def face_mask(canonical_landmarks: NDArray, crop: CropSpec, picture: NDArray) ->
     radius = _hull_radius(canonical_landmarks, crop)
     skin = _skin_likeness(picture, (radius > _SKIN_RING[0]) & (radius < _SKIN_RING[1]))
     # Fringes hang into the upper half; in the lower one an open mouth reaches far down.
-    is_below = _canonical_grid(crop)[1] > canonical_landmarks[2, 1]
+    x, y = _canonical_grid(crop)
+    is_below = y > canonical_landmarks[2, 1]
     core = np.clip((np.where(is_below, _CORE_BELOW_NOSE, _CORE_ABOVE) - radius) / _CORE_EDGE + 0.5, 0, 1)
+    for eye_x, eye_y in canonical_landmarks[:2]:
+        distance = np.hypot((x - eye_x) / _EYE_RADII[0], (y - eye_y) / _EYE_RADII[1])
+        core = np.maximum(core, np.clip((1 - distance) / _CORE_EDGE + 0.5, 0, 1))
     hull = face_hull(canonical_landmarks, crop)
     filter_radius = max(2, round(_GUIDE_RADIUS * crop.size))
     smooth_skin = guided_filter(skin[None], picture, radius=filter_radius)

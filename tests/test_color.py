@@ -153,3 +153,36 @@ def test_lab_agrees_with_scikit_image() -> None:
 
 def test_equal_colours_have_no_difference() -> None:
     assert color.delta_e(portrait(), portrait()).max() == 0
+
+
+def test_trimmed_statistics_ignore_an_occluder() -> None:
+    random = np.random.default_rng(5)
+    skin = np.array([0.6, 0.45, 0.4])[:, None, None] + 0.03 * random.standard_normal((3, 40, 40))
+    occluded = skin.copy()
+    occluded[:, :8] = 0.05  # a fifth of the face is behind something dark
+    mask = np.ones((1, 40, 40))
+    clean, seen = color.trimmed_statistics(skin, mask), color.trimmed_statistics(occluded, mask)
+    np.testing.assert_allclose(seen.mean, clean.mean, atol=0.01)
+    assert np.linalg.norm(seen.covariance) < 2 * np.linalg.norm(clean.covariance)
+
+
+def test_trimming_both_sides_leaves_an_exact_cast_exact() -> None:
+    picture = np.random.default_rng(6).uniform(0.2, 0.8, (3, 30, 30))
+    cast = np.array([[0.9, 0.05, 0], [0.05, 0.8, 0], [0, 0, 1.1]])
+    changed = np.tensordot(cast, picture, 1) + 0.02
+    mask = np.ones((1, 30, 30))
+    fit = color.mkl_map(color.trimmed_statistics(changed, mask), color.trimmed_statistics(picture, mask))
+    np.testing.assert_allclose(color.transform(changed, fit), picture, atol=0.02)
+
+
+def test_limited_map_keeps_the_mean_and_bounds_the_contrast() -> None:
+    around = np.array([0.5, 0.5, 0.5])
+    steep = color.Affine(3 * np.eye(3), -1.0 * np.ones(3))  # 0.5 -> 0.5, contrast tripled
+    gentle = color.limited(steep, around, 1.25)
+    np.testing.assert_allclose(gentle.linear @ around + gentle.offset, around)
+    np.testing.assert_allclose(gentle.linear, 1.25 * np.eye(3))
+
+
+def test_limited_map_lets_exposure_pass() -> None:
+    darker = color.Affine(0.4 * np.eye(3), np.zeros(3))
+    np.testing.assert_allclose(color.limited(darker, np.full(3, 0.6), 1.25).linear, darker.linear)

@@ -6,6 +6,7 @@ similarity and an elastic warp. Both get the same change of light, so that light
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -95,6 +96,35 @@ class Sampler:
 
     def _integers(self, limit: int, count: int) -> Tensor:
         return torch.randint(limit, (count,), generator=self._generator)
+
+
+def exchange_colors(batches: Sequence[Batch], probability: float, generator: torch.Generator) -> list[Batch]:
+    """Return the batches with some faces recoloured to the mean and spread of a face of the next identity.
+
+    Reinhard et al. 2001, per channel and under the masks; spreads change by at most a factor of 2.
+    """
+    if len(batches) < 2 or not probability:
+        return list(batches)
+    statistics = [_mean_and_spread(batch) for batch in batches]
+    results = []
+    for number, batch in enumerate(batches):
+        mean, spread = statistics[number]
+        other_mean, other_spread = statistics[(number + 1) % len(batches)]
+        chosen = torch.rand(len(mean), generator=generator).to(mean.device).view(-1, 1, 1, 1) < probability
+        partner = torch.randint(len(other_mean), (len(mean),), generator=generator).to(mean.device)
+        gain = torch.where(chosen, (other_spread[partner] / spread).clamp(0.5, 2), 1.0)
+        shift = torch.where(chosen, other_mean[partner] - gain * mean, 0.0)
+        inputs, truth = ((picture * gain + shift).clamp(0, 1) for picture in (batch.inputs, batch.truth))
+        results.append(Batch(inputs, truth, batch.mask))
+    return results
+
+
+def _mean_and_spread(batch: Batch) -> tuple[Tensor, Tensor]:
+    """(B, 3, 1, 1) mean and standard deviation under the mask."""
+    weight = batch.mask / batch.mask.sum(dim=(2, 3), keepdim=True).clamp(min=1e-3)
+    mean = (batch.truth * weight).sum(dim=(2, 3), keepdim=True)
+    variance = ((batch.truth - mean).square() * weight).sum(dim=(2, 3), keepdim=True)
+    return mean, variance.clamp(min=1e-6).sqrt()
 
 
 def _sample(pixels: Tensor, grid: Tensor) -> Tensor:

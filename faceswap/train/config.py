@@ -29,6 +29,9 @@ class AugmentSettings(Settings):
     """Strength of exposure and contrast changes, the same for input and truth: light is carried over, not removed."""
     tint: float = Field(0.05, ge=0, le=1)
     """Strength of colour-balance changes, likewise."""
+    exchange: float = Field(0.5, ge=0, le=1)
+    """Probability that a face gets the colours of a face of another identity, input and truth alike: at conversion the
+    network meets the other's light, and should give it back."""
 
 
 class LossSettings(Settings):

@@ -18,7 +18,7 @@ from faceswap.models.checkpoint import Checkpoint, find_checkpoint, has_checkpoi
 from faceswap.models.registry import count_parameters
 from faceswap.models.spec import SwapSpec
 from faceswap.progress import OnProgress, Progress, ignore_progress
-from faceswap.train.augment import Sampler
+from faceswap.train.augment import Sampler, exchange_colors
 from faceswap.train.config import TrainConfig
 from faceswap.train.data import FacePack, load_pack
 from faceswap.train.log import EventLog
@@ -130,6 +130,7 @@ def _run(
     while (share := run_share(config, state.step, state.seconds)) < 1 and not stop:
         has_warp = share < config.augment.warp_until
         batches = [sampler.draw(pack, config.batch, warp=has_warp) for pack in packs]
+        batches = exchange_colors(batches, config.augment.exchange, state.generator)
         loss = train_step(state, batches, config, compute, learning_rate(config, state.step, share))
         state.seconds = first_seconds + time.perf_counter() - start
         if state.step % _REPORT_EVERY == 0 or state.step % config.checkpoint_every == 0:

@@ -24,7 +24,7 @@ def write_preview(path: Path, state: TrainState, packs: Sequence[FacePack], comp
     network = state.network
     weights = {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(state.ema)
-    still = AugmentSettings(rotation_degrees=0, scale=0, shift=0, warp=0, light=0, tint=0)
+    still = AugmentSettings(rotation_degrees=0, scale=0, shift=0, warp=0, light=0, tint=0, exchange=0)
     # A generator of its own: looking must not change the run.
     sampler = Sampler(still, state.spec.network.size, torch.Generator().manual_seed(1))
     rows = []

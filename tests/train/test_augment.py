@@ -6,7 +6,7 @@ import torch
 from makers import smooth_noise
 
 from faceswap import geometry
-from faceswap.train.augment import Batch, Sampler
+from faceswap.train.augment import Batch, Sampler, exchange_colors
 from faceswap.train.config import AugmentSettings
 from faceswap.train.data import FacePack
 from faceswap.types import CropSpec
@@ -96,3 +96,30 @@ def test_mask_moves_with_the_face(pack: FacePack) -> None:
 def test_flip_mirrors_every_face_when_sure(pack: FacePack) -> None:
     mirrored = draw(pack, STILL.model_copy(update={"flip": 1.0}))
     torch.testing.assert_close(mirrored.truth.flip(-1), draw(pack, STILL).truth, atol=1e-4, rtol=0)
+
+
+def flat_batch(level: float, count: int = 6) -> Batch:
+    picture = level + 0.05 * torch.rand((count, 3, 16, 16), generator=torch.Generator().manual_seed(3))
+    return Batch(picture, picture.clone(), torch.ones(count, 1, 16, 16))
+
+
+def test_exchanged_faces_have_the_other_identitys_colours_in_input_and_truth() -> None:
+    batches = [flat_batch(0.2), flat_batch(0.7)]
+    first, second = exchange_colors(batches, 1.0, torch.Generator().manual_seed(0))
+    assert first.truth.mean() == pytest.approx(batches[1].truth.mean(), abs=0.02)
+    assert second.truth.mean() == pytest.approx(batches[0].truth.mean(), abs=0.02)
+    torch.testing.assert_close(first.inputs, first.truth)
+
+
+def test_nothing_is_exchanged_without_chance_or_partner() -> None:
+    batches = [flat_batch(0.2), flat_batch(0.7)]
+    generator = torch.Generator().manual_seed(0)
+    assert exchange_colors(batches, 0.0, generator) == batches
+    assert exchange_colors(batches[:1], 1.0, generator) == batches[:1]
+
+
+def test_some_faces_keep_their_colours() -> None:
+    batches = [flat_batch(0.2, 40), flat_batch(0.7, 40)]
+    first, _ = exchange_colors(batches, 0.5, torch.Generator().manual_seed(0))
+    changed = (first.truth - batches[0].truth).abs().amax(dim=(1, 2, 3)) > 0.1
+    assert 5 < int(changed.sum()) < 35
