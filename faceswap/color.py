@@ -111,16 +111,19 @@ def trimmed_statistics(pixels: NDArray, mask: NDArray, trim: float = 0.3) -> Sta
     weight = np.asarray(mask, dtype=np.float64).reshape(-1)
     inside = weight > 0
     flat, weight = flat[:, inside], weight[inside]
-    kept = weight
+    if not len(weight):
+        return masked_statistics(flat, weight)
+    # Around the median first: an occluder would pull a mean, and widen a covariance, towards itself.
+    centre, spread = np.median(flat[:, weight > weight.max() / 2], axis=1), np.eye(3)
     for _ in range(_TRIM_ROUNDS):
-        mean, covariance = masked_statistics(flat, kept)
-        offset = flat - mean[:, None]
-        distance = (offset * np.linalg.solve(covariance + 1e-6 * np.eye(3), offset)).sum(axis=0)
+        offset = flat - centre[:, None]
+        distance = (offset * np.linalg.solve(spread + 1e-6 * np.eye(3), offset)).sum(axis=0)
         order = np.argsort(distance)
         limit = np.searchsorted(np.cumsum(weight[order]), (1 - trim) * weight.sum())
         kept = np.zeros_like(weight)
         kept[order[: limit + 1]] = weight[order[: limit + 1]]
-    return masked_statistics(flat, kept)
+        centre, spread = masked_statistics(flat, kept)
+    return Statistics(centre, spread)
 
 
 def limited(affine: Affine, around: NDArray[np.float64], max_contrast: float) -> Affine:

@@ -106,8 +106,8 @@ def flat_batch(level: float, count: int = 6) -> Batch:
 def test_exchanged_faces_have_the_other_identitys_colours_in_input_and_truth() -> None:
     batches = [flat_batch(0.2), flat_batch(0.7)]
     first, second = exchange_colors(batches, 1.0, torch.Generator().manual_seed(0))
-    assert first.truth.mean() == pytest.approx(batches[1].truth.mean(), abs=0.02)
-    assert second.truth.mean() == pytest.approx(batches[0].truth.mean(), abs=0.02)
+    assert float(first.truth.mean()) == pytest.approx(float(batches[1].truth.mean()), abs=0.02)
+    assert float(second.truth.mean()) == pytest.approx(float(batches[0].truth.mean()), abs=0.02)
     torch.testing.assert_close(first.inputs, first.truth)
 
 
