@@ -167,13 +167,15 @@ def test_trimmed_statistics_ignore_an_occluder() -> None:
     assert np.linalg.norm(seen.covariance) < 3 * np.linalg.norm(clean.covariance) < 0.1 * np.linalg.norm(untrimmed)
 
 
-def test_trimming_both_sides_leaves_an_exact_cast_exact() -> None:
-    picture = np.random.default_rng(6).uniform(0.2, 0.8, (3, 30, 30))
+def test_trimming_both_sides_hardly_disturbs_a_cast() -> None:
+    random = np.random.default_rng(6)
+    shade = np.array([1.0, 0.9, 0.8])[:, None, None] * 0.1 * random.standard_normal((1, 30, 30))
+    picture = 0.5 + shade + 0.02 * random.standard_normal((3, 30, 30))
     cast = np.array([[0.9, 0.05, 0], [0.05, 0.8, 0], [0, 0, 1.1]])
     changed = np.tensordot(cast, picture, 1) + 0.02
     mask = np.ones((1, 30, 30))
     fit = color.mkl_map(color.trimmed_statistics(changed, mask), color.trimmed_statistics(picture, mask))
-    np.testing.assert_allclose(color.transform(changed, fit), picture, atol=0.02)
+    assert color.delta_e(color.transform(changed, fit), picture).mean() < 1
 
 
 def test_limited_map_keeps_the_mean_and_bounds_the_contrast() -> None:
