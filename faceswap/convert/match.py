@@ -20,7 +20,7 @@ _MIN_AREA = 16.0
 """Sum of mask below which a frame says nothing reliable about colour."""
 
 
-_MAX_CONTRAST = 1.25
+_MAX_CONTRAST = 1.1
 """Largest change of contrast beyond that of exposure, along any direction of colour."""
 _THIN_SIDE = 48
 
