@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -42,6 +44,24 @@ class Compute:
 
     def __str__(self) -> str:
         return f"{self.device} {str(self.dtype).removeprefix('torch.')}"
+
+
+@contextmanager
+def shared_cpu(compute: Compute) -> Iterator[None]:
+    """Give a network on the CPU half of its threads while decoder and encoder work beside it.
+
+    With all of them, every parallel loop waits for the thread that the encoder has pushed aside (1.2 to 1.5 times slower
+    on two cores).
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    if compute.device.type == "cpu":
+        torch.set_num_threads(max(1, before // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:

@@ -19,6 +19,7 @@ from faceswap.convert.plan import ConvertPlan, load_index, plan_convert
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.threads import WriteBehind, read_ahead
+from faceswap.device import shared_cpu
 from faceswap.errors import FaceswapError, InterruptedRunError, ProvenanceError, UsageError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
@@ -95,7 +96,8 @@ def convert_clip(
         index = index or _analyse(job, detector)
         chosen, skipped = chosen_faces(index, config.faces)
         try:
-            dropped = _render(job, temporary, index, chosen, SwapEngine(model, plan.identity, config, job.times))
+            with shared_cpu(model.compute):
+                dropped = _render(job, temporary, index, chosen, SwapEngine(model, plan.identity, config, job.times))
             _publish(plan, temporary, overwrite)
         finally:
             temporary.unlink(missing_ok=True)

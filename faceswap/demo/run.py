@@ -98,7 +98,7 @@ def run_demo(
         model,
         folder / "swapped.mp4",
         to="android",
-        config=ConvertConfig(match="none", preset="veryfast"),
+        config=ConvertConfig(match="none", feather=0.05, preset="veryfast"),
         overwrite=True,
         on_progress=on_progress,
     )
