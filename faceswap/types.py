@@ -106,6 +106,26 @@ class Shot:
         return self.start <= frame < self.stop
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTable:
+    """When each frame of a clip is shown, and what it holds; row i is frame i."""
+
+    time_base: Fraction
+    """Seconds per tick."""
+    pts: NDArray[np.int64]
+    """(N,) ticks, rising."""
+    duration: NDArray[np.int64]
+    """(N,) ticks; 0 = unknown."""
+    digest: NDArray[np.uint32]
+    """(N,) CRC-32 over the samples of all planes: tells whether a frame that was reached by seeking is the same."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def __repr__(self) -> str:
+        return f"FrameTable({len(self)} frames, {self.time_base} s a tick)"
+
+
 FIVE = "five"
 """Landmark scheme: left eye, right eye, nose tip, left and right mouth corner, as seen in the picture."""
 

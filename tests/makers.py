@@ -17,7 +17,7 @@ from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
 from faceswap.media.layouts import layout_of
 from faceswap.media.pictures import write_picture
-from faceswap.types import ColorInfo, CropSpec, Face, Frame, Timestamp
+from faceswap.types import ColorInfo, CropSpec, Face, Frame, FrameTable, Timestamp
 
 EXTRACT_CROP = CropSpec(size=96, coverage="whole_face", margin=0.12)
 
@@ -62,6 +62,12 @@ def face_at(
     landmarks = geometry.apply(matrix, geometry.TEMPLATES["five-1"])
     low, high = landmarks.min(axis=0) - iod / 2, landmarks.max(axis=0) + iod / 2
     return Face(frame, np.concatenate([low, high]), score, landmarks, track=track, frame_from_canonical=matrix)
+
+
+def frame_table(num_frames: int) -> FrameTable:
+    """Return the table of frames at 25 a second, each with another digest."""
+    numbers = np.arange(num_frames)
+    return FrameTable(Fraction(1, 25), numbers, np.ones_like(numbers), (numbers * 2654435761 % 2**32).astype(np.uint32))
 
 
 def tiny_faceset(path: Path, actor: str, *, num_faces: int = 10, crop: CropSpec = EXTRACT_CROP) -> Path:

@@ -183,7 +183,8 @@ def _swapped_frames(job: _Job, index: FaceIndex, chosen: dict[int, list[Face]], 
     with closing(read_ahead(_timed(job.reader, job.times), _QUEUE_DEPTH)) as frames:
         for batch in _batches(frames, job.config.batch):
             faces = [chosen.get(frame.index, []) for frame in batch]
-            yield from engine.process(batch, faces, [index.shot_of(frame.index) for frame in batch])
+            rendered = engine.process(batch, faces, [index.shot_of(frame.index) for frame in batch])
+            yield from (each.frame for each in rendered)
             job.on_progress(Progress("render", batch[-1].index + 1, index.num_frames))
             if job.stop:
                 raise InterruptedRunError(

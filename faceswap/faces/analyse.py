@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
 from faceswap.faces.base import Detection, Detector
@@ -13,10 +16,11 @@ from faceswap.faces.index import FaceIndex
 from faceswap.faces.track import MAX_GAP, Tracker
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
+from faceswap.media.digest import frame_digest
 from faceswap.media.reader import Reader
 from faceswap.media.shots import CutDetector
 from faceswap.progress import OnProgress, Progress, ignore_progress
-from faceswap.types import Face, Frame, Shot
+from faceswap.types import Face, Frame, FrameTable, Shot
 
 _KEY_STEP = 8
 """Analysed frames from one whole-picture detection to the next."""
@@ -64,16 +68,21 @@ class _ClipAnalysis:
     shots: list[Shot] = field(default_factory=list)
     faces: list[Face] = field(default_factory=list)
     num_tracks: int = 0
-    num_frames: int = 0
+    times: list[tuple[int, int, int]] = field(default_factory=list)
+    """(pts, duration, digest) of each frame."""
     current: _ShotAnalysis | None = None
 
     def add(self, frame: Frame) -> None:
         if self.is_stills or self.cuts.is_cut(frame) or self.current is None:
             self.end_shot()
             self.current = _ShotAnalysis(self.finder, start=frame.index, max_gap=MAX_GAP * self.every)
-        self.num_frames = frame.index + 1
+        self.times.append((frame.time.pts, frame.duration, frame_digest(frame)))
         if (frame.index - self.current.start) % self.every == 0:
             self.current.add(frame)
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.times)
 
     def end_shot(self) -> None:
         """Close the shot that runs: detect what waits, make its tracks."""
@@ -129,12 +138,17 @@ def analyse(
     return FaceIndex(
         fingerprint=clip_fingerprint(info.path),
         detector=detector.name,
-        num_frames=clip.num_frames,
+        frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
         shots=tuple(clip.shots),
         faces=tuple(sorted(clip.faces, key=lambda face: (face.frame, face.track))),
     )
+
+
+def _frame_table(time_base: Fraction, times: list[tuple[int, int, int]]) -> FrameTable:
+    pts, duration, digest = np.array(times, dtype=np.int64).T
+    return FrameTable(time_base, pts.copy(), duration.copy(), digest.astype(np.uint32))
 
 
 def clip_fingerprint(path: Path) -> str:

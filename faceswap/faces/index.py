@@ -10,19 +10,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
-from faceswap.types import Face, Shot
+from faceswap.types import Face, FrameTable, Shot
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE shots (start INTEGER PRIMARY KEY, stop INTEGER NOT NULL);
+CREATE TABLE frames (
+    frame INTEGER PRIMARY KEY, pts INTEGER NOT NULL, duration INTEGER NOT NULL, digest INTEGER NOT NULL
+);
 CREATE TABLE faces (
     frame INTEGER NOT NULL, track INTEGER NOT NULL, score REAL NOT NULL, is_interpolated INTEGER NOT NULL,
     scheme TEXT NOT NULL, box TEXT NOT NULL, landmarks TEXT NOT NULL, frame_from_canonical TEXT NOT NULL,
@@ -39,7 +43,7 @@ class FaceIndex:
     """Of the clip (`files.fingerprint`)."""
     detector: str
     """Name and version."""
-    num_frames: int
+    frames: FrameTable
     every: int
     """Every n-th frame was analysed."""
     min_face_px: int
@@ -54,6 +58,10 @@ class FaceIndex:
             by_frame[face.frame].append(face)
         object.__setattr__(self, "_by_frame", dict(by_frame))
         object.__setattr__(self, "_shot_starts", [shot.start for shot in self.shots])
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.frames)
 
     def __repr__(self) -> str:
         return f"FaceIndex({self.num_frames} frames, {len(self.shots)} shots, {len(self.faces)} faces)"
@@ -87,12 +95,15 @@ class FaceIndex:
             "schema_version": SCHEMA_VERSION,
             "fingerprint": self.fingerprint,
             "detector": self.detector,
-            "num_frames": self.num_frames,
+            "time_base": self.frames.time_base,
             "every": self.every,
             "min_face_px": self.min_face_px,
         }
         database.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
         database.executemany("INSERT INTO shots VALUES (?, ?)", [(s.start, s.stop) for s in self.shots])
+        columns = (self.frames.pts, self.frames.duration, self.frames.digest)
+        rows = zip(range(self.num_frames), *(column.tolist() for column in columns), strict=True)
+        database.executemany("INSERT INTO frames VALUES (?, ?, ?, ?)", rows)
         database.executemany("INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_row, self.faces))
 
     @classmethod
@@ -113,7 +124,7 @@ class FaceIndex:
                 return cls(
                     fingerprint=meta["fingerprint"],
                     detector=meta["detector"],
-                    num_frames=int(meta["num_frames"]),
+                    frames=_frame_table(Fraction(meta["time_base"]), database),
                     every=int(meta["every"]),
                     min_face_px=int(meta["min_face_px"]),
                     shots=tuple(Shot(*row) for row in database.execute("SELECT start, stop FROM shots ORDER BY start")),
@@ -123,6 +134,12 @@ class FaceIndex:
             raise UnsupportedInputError(
                 f"{path} is not a readable face index ({error}); delete it to analyse anew"
             ) from error
+
+
+def _frame_table(time_base: Fraction, database: sqlite3.Connection) -> FrameTable:
+    rows = database.execute("SELECT pts, duration, digest FROM frames ORDER BY frame").fetchall()
+    pts, duration, digest = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return FrameTable(time_base, pts.copy(), duration.copy(), digest.astype(np.uint32))
 
 
 def _row(face: Face) -> tuple[object, ...]:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from makers import face_at, noise_frame, tiny_model
 
+from faceswap.convert import blend
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
-from faceswap.types import Frame
+from faceswap.types import Face, Frame
 
 
 @pytest.fixture(scope="module")
@@ -28,24 +29,28 @@ def engine(model: SwapModel, **over: object) -> SwapEngine:
     return SwapEngine(model, "anna", ConvertConfig.model_validate(over), StageTimes())
 
 
+def swapped(engine: SwapEngine, given: list[Frame], faces: list[list[Face]]) -> list[Frame]:
+    return [rendered.frame for rendered in engine.process(given, faces, [0] * len(given))]
+
+
 def same(a: Frame, b: Frame) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
 
 
 def test_frames_without_faces_pass_untouched(model: SwapModel) -> None:
     given = frames(2)
-    assert engine(model).process(given, [[], []], [0, 0]) == given
+    assert swapped(engine(model), given, [[], []]) == given
 
 
 def test_only_frames_with_faces_change(model: SwapModel) -> None:
     given = frames(3)
-    result = engine(model).process(given, [[], [face_at(90, 60, 25)], []], [0, 0, 0])
+    result = swapped(engine(model), given, [[], [face_at(90, 60, 25)], []])
     assert [same(a, b) for a, b in zip(given, result, strict=True)] == [True, False, True]
 
 
 def test_two_faces_in_a_frame_are_both_swapped(model: SwapModel) -> None:
     (given,) = frames(1)
-    (result,) = engine(model).process([given], [[face_at(50, 60, 20), face_at(150, 60, 20, track=1)]], [0])
+    (result,) = swapped(engine(model), [given], [[face_at(50, 60, 20), face_at(150, 60, 20, track=1)]])
     changed = result.planes[0] != given.planes[0]
     assert changed[:, :90].any()
     assert changed[:, 110:].any()
@@ -54,7 +59,7 @@ def test_two_faces_in_a_frame_are_both_swapped(model: SwapModel) -> None:
 
 def test_size_of_batches_does_not_change_the_result(model: SwapModel) -> None:
     given, faces = frames(5), [[face_at(90 + i, 60, 25, frame=i)] for i in range(5)]
-    results = [engine(model, batch=batch).process(given, faces, [0] * 5) for batch in (1, 2, 8)]
+    results = [swapped(engine(model, batch=batch), given, faces) for batch in (1, 2, 8)]
     for others in results[1:]:
         for a, b in zip(results[0], others, strict=True):
             assert max(np.abs(x.astype(int) - y).max() for x, y in zip(a.planes, b.planes, strict=True)) <= 1
@@ -64,7 +69,7 @@ def test_eroded_mask_changes_fewer_samples(model: SwapModel) -> None:
     (given,) = frames(1)
     changed = []
     for erode in (0.0, 0.15):
-        (result,) = engine(model, erode=erode).process([given], [[face_at(90, 60, 25)]], [0])
+        (result,) = swapped(engine(model, erode=erode), [given], [[face_at(90, 60, 25)]])
         changed.append((result.planes[0] != given.planes[0]).sum())
     assert 0 < changed[1] < changed[0]
 
@@ -74,8 +79,20 @@ def test_match_brings_the_face_nearer_to_the_footage(model: SwapModel) -> None:
     given = replace(given, planes=(given.planes[0] // 2 + 20, *given.planes[1:]))
     difference = {}
     for match in ("none", "mkl"):
-        (result,) = engine(model, match=match).process([given], [[face_at(90, 60, 25)]], [0])
+        (result,) = swapped(engine(model, match=match), [given], [[face_at(90, 60, 25)]])
         difference[match] = abs(
             float(result.planes[0][60:80, 80:100].mean()) - float(given.planes[0][60:80, 80:100].mean())
         )
     assert difference["mkl"] < difference["none"]
+
+
+def test_layers_laid_over_the_source_give_the_frame(model: SwapModel) -> None:
+    (given,) = frames(1)
+    (rendered,) = engine(model).process([given], [[face_at(50, 60, 20), face_at(150, 60, 20, track=1)]], [0])
+    assert [layer.track for layer in rendered.layers] == [0, 1]
+    assert rendered.source is given
+    again = given
+    for layer in rendered.layers:
+        again = blend.paste(again, layer.patch)
+    assert same(again, rendered.frame)
+    assert not np.array_equal(rendered.layers[0].raw, rendered.layers[0].patch.pixels)

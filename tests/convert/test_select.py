@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from makers import face_at
+from makers import face_at, frame_table
 
 from faceswap.convert.select import chosen_faces, main_tracks
 from faceswap.faces.index import FaceIndex
@@ -9,7 +9,9 @@ from faceswap.types import Face, Shot
 
 def index_of(faces: list[Face]) -> FaceIndex:
     shots = (Shot(0, 10), Shot(10, 20))
-    return FaceIndex("0" * 64, "centerface-1", 20, 1, 24, shots, tuple(sorted(faces, key=lambda f: (f.frame, f.track))))
+    return FaceIndex(
+        "0" * 64, "centerface-1", frame_table(20), 1, 24, shots, tuple(sorted(faces, key=lambda f: (f.frame, f.track)))
+    )
 
 
 def run_of(track: int, iod: float, start: int, stop: int) -> list[Face]:

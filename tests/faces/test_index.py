@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from makers import face_at
+from makers import face_at, frame_table
 
 from faceswap.errors import ResourceError, UnsupportedInputError
 from faceswap.faces import index as index_module
@@ -20,7 +20,7 @@ def small_index() -> FaceIndex:
         face_at(50 + frame, 60, 20, angle=0.1, frame=frame, track=track) for frame in (0, 1, 5) for track in (0, 1)
     ]
     faces[2] = replace(faces[2], is_interpolated=True)
-    return FaceIndex("ab" * 32, "centerface-1", 8, 1, 24, (Shot(0, 4), Shot(4, 8)), tuple(faces))
+    return FaceIndex("ab" * 32, "centerface-1", frame_table(8), 1, 24, (Shot(0, 4), Shot(4, 8)), tuple(faces))
 
 
 def test_index_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -29,6 +29,9 @@ def test_index_comes_back_from_its_file(tmp_path: Path) -> None:
     loaded = FaceIndex.load(tmp_path / "new folder" / "clip.faces.db")
     for name in ("fingerprint", "detector", "num_frames", "every", "min_face_px", "shots"):
         assert getattr(loaded, name) == getattr(index, name)
+    assert loaded.frames.time_base == index.frames.time_base
+    for name in ("pts", "duration", "digest"):
+        np.testing.assert_array_equal(getattr(loaded.frames, name), getattr(index.frames, name))
     assert len(loaded.faces) == len(index.faces)
     for a, b in zip(loaded.faces, index.faces, strict=True):
         for name in ("frame", "track", "score", "scheme", "is_interpolated"):
