@@ -28,6 +28,8 @@ class ConvertConfig(Settings):
     preset: str | None = None
     pix_fmt: str | None = None
     """None = the source's own, or the nearest the encoder takes."""
+    copy_untouched: bool = False
+    """Copy the source's packets where no face is swapped, encode only the rest."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 
