@@ -32,6 +32,23 @@ _COVERAGES: dict[str, tuple[float, float]] = {
     "head": (5.4, 0.15),
 }
 
+SITINGS: dict[str, tuple[float, float]] = {
+    # (x, y) way of a chroma sample from the middle of the luma samples it covers to their edge; -0.5 = onto the first.
+    # The names are those of H.264 Annex E and FFmpeg.
+    "left": (-0.5, 0.0),
+    "center": (0.0, 0.0),
+    "topleft": (-0.5, -0.5),
+    "top": (0.0, -0.5),
+    "bottomleft": (-0.5, 0.5),
+    "bottom": (0.0, 0.5),
+    # One field of an interlaced frame as a picture of its own (`fields.field_siting`): chroma lines that lie between the
+    # frame's lines sit at a quarter of the way between the lines of the upper field, at three quarters in the lower.
+    "left, upper field": (-0.5, -0.25),
+    "left, lower field": (-0.5, 0.25),
+    "center, upper field": (0.0, -0.25),
+    "center, lower field": (0.0, 0.25),
+}
+
 _PREFILTER_BELOW = 0.75
 """A warp that shrinks by more than this is area-filtered first: bilinear sampling alone would alias."""
 
@@ -151,8 +168,8 @@ def luma_from_chroma(chroma_shift: tuple[int, int], siting: str) -> Matrix:
     "left" siting puts chroma sample j on luma sample 2j (H.264 Annex E, type 0): half a luma px left of centre.
     """
     sy, sx = 2 ** chroma_shift[0], 2 ** chroma_shift[1]
-    shift = -(sx - 1) / 2 if siting == "left" else 0.0
-    return np.array([[sx, 0.0, shift], [0.0, sy, 0.0]])
+    x, y = SITINGS[siting]
+    return np.array([[sx, 0.0, x * (sx - 1)], [0.0, sy, y * (sy - 1)]])
 
 
 def bounding_rect(points: NDArray, size: tuple[int, int], pad: int = 0, multiple: int = 1) -> tuple[int, int, int, int]:

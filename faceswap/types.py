@@ -51,7 +51,8 @@ class ColorInfo:
     bit_depth: int = 8
     """Bits per sample, 8 to 16."""
     siting: str = "left"
-    """Horizontal place of chroma samples: "left" (MPEG-2, H.264 default) or "center" (MPEG-1, JPEG)."""
+    """Place of chroma samples, a key of `geometry.SITINGS`: "left" (MPEG-2, H.264 default), "center" (MPEG-1, JPEG),
+    "topleft" (BT.2020 on discs) ..."""
     is_guessed: bool = False
     """The stream carried no matrix tag; `matrix` follows the picture size."""
 
@@ -68,6 +69,10 @@ class PlaneLayout:
     @property
     def is_rgb(self) -> bool:
         return self.name.startswith("gbr")
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.name.startswith(("gbrap", "yuva"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faceswap.errors import UsageError
@@ -18,7 +18,8 @@ _X264_X265 = {"libx264", "libx265"}
 _PRESETS = {*_X264_X265, "libsvtav1", "h264_nvenc", "hevc_nvenc"}
 _CRF_OPTIONS = {"libx264": "crf", "libx265": "crf", "libsvtav1": "crf", "h264_nvenc": "cq", "hevc_nvenc": "cq"}
 DEFAULT_CRF = 18
-_BT709, _STUDIO_RANGE = 1, 1
+_IDENTITY, _BT709 = 0, 1
+_STUDIO_RANGE, _FULL_RANGE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,20 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     layout, losses = _choose_layout(info, settings)
     if info.display_matrix is not None and muxer in _NO_ROTATION:
         losses.append(f"{muxer} has no place for the rotation; players will show the picture as it is stored")
-    color, tags = info.color, info.tags
-    if info.layout.is_rgb and not layout.is_rgb:
-        color = ColorInfo("bt709", False, layout_of(layout.name)[1])
-        tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
+    color, tags = _color_of(layout, info)
     return EncodePlan(settings.codec, layout, color, tags, muxer, _options(settings, muxer), tuple(losses))
+
+
+def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:
+    """Return how the output's samples are to be read: as the input's, where the change of format allows it."""
+    _, bits = layout_of(layout.name)
+    if layout.is_rgb and not info.layout.is_rgb:
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, _IDENTITY, _FULL_RANGE)
+        return ColorInfo("rgb", True, bits), tags
+    if info.layout.is_rgb and not layout.is_rgb:
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
+        return ColorInfo("bt709", False, bits), tags
+    return replace(info.color, bit_depth=bits), info.tags
 
 
 def _choose_layout(info: ClipInfo, settings: EncodeSettings) -> tuple[PlaneLayout, list[str]]:

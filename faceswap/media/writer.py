@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color
 from faceswap.errors import FaceswapError, ResourceError, ShapeError, UsageError
 from faceswap.files import disk_errors_named
 from faceswap.media.encode_plan import EncodePlan
+from faceswap.media.planes import convert_planes
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import plane_view
 from faceswap.media.remux import StreamCopier
@@ -104,12 +103,10 @@ class ClipWriter:
         if frame.size != info.size or frame.layout != info.layout:
             raise ShapeError(f"{frame} does not fit into a clip of {info.size} {info.layout.name}")
         plan = self._plan
-        if info.layout.is_rgb and not plan.layout.is_rgb:
-            picture = _picture(yuv_planes(frame, plan), plan.pix_fmt, plan.color.bit_depth)
-        else:
-            picture = _picture(frame.planes, info.layout.name, info.color.bit_depth)
-            if plan.pix_fmt != info.layout.name:
-                picture = picture.reformat(format=plan.pix_fmt)
+        planes = frame.planes
+        if plan.pix_fmt != info.layout.name:
+            planes = convert_planes(planes, info.layout, info.color, plan.layout, plan.color)
+        picture = _picture(planes, plan.pix_fmt, plan.color.bit_depth)
         picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
         picture.duration = frame.duration
         picture.color_range, picture.colorspace = plan.tags.range, plan.tags.matrix
@@ -165,17 +162,3 @@ def _picture(planes: Sequence[NDArray], pix_fmt: str, bit_depth: int) -> Any:
     for plane, samples in zip(picture.planes, planes, strict=True):
         np.copyto(plane_view(plane, bit_depth), samples)
     return picture
-
-
-def yuv_planes(frame: Frame, plan: EncodePlan) -> list[NDArray]:
-    """Return an RGB frame as the planes of a YUV format, by our own matrix (swscale's has a bias)."""
-    rgb = color.transform(np.stack(frame.planes[:3]).astype(np.float32), color.rgb_from_codes(frame.color))
-    dtype = np.uint8 if plan.color.bit_depth == 8 else np.uint16
-    top = 2**plan.color.bit_depth - 1
-    planes = []
-    for i, codes in enumerate(color.transform(rgb, color.codes_from_rgb(plan.color))):
-        if i:
-            height, width = (-(-n // 2**s) for n, s in zip(frame.size, plan.layout.chroma_shift, strict=True))
-            codes = cv2.resize(codes, (width, height), interpolation=cv2.INTER_AREA)
-        planes.append(np.rint(codes).clip(0, top).astype(dtype))
-    return planes
