@@ -41,7 +41,7 @@ SITINGS: dict[str, tuple[float, float]] = {
     "top": (0.0, -0.5),
     "bottomleft": (-0.5, 0.5),
     "bottom": (0.0, 0.5),
-    # One field of an interlaced frame as a picture of its own (`fields.field_siting`): chroma lines that lie between the
+    # One field of an interlaced frame as a picture of its own (`field_siting`): chroma lines that lie between the
     # frame's lines sit at a quarter of the way between the lines of the upper field, at three quarters in the lower.
     "left, upper field": (-0.5, -0.25),
     "left, lower field": (-0.5, 0.25),
@@ -170,6 +170,22 @@ def luma_from_chroma(chroma_shift: tuple[int, int], siting: str) -> Matrix:
     sy, sx = 2 ** chroma_shift[0], 2 ** chroma_shift[1]
     x, y = SITINGS[siting]
     return np.array([[sx, 0.0, x * (sx - 1)], [0.0, sy, y * (sy - 1)]])
+
+
+def frame_from_field(parity: int) -> Matrix:
+    """Return the (2, 3) map from a field's coordinates to the frame's; its line j is the frame's line 2j + parity.
+
+    Args:
+        parity: 0 = the upper field, 1 = the lower.
+    """
+    return np.array([[1.0, 0.0, 0.0], [0.0, 2.0, parity - 0.5]])
+
+
+def field_siting(siting: str, parity: int) -> str:
+    """Return where a field's chroma samples lie when the field is taken as a picture of its own."""
+    name = f"{siting}, {('upper', 'lower')[parity]} field"
+    # Lines of chroma that lie on lines of luma do so in each field.
+    return name if name in SITINGS else siting
 
 
 def bounding_rect(points: NDArray, size: tuple[int, int], pad: int = 0, multiple: int = 1) -> tuple[int, int, int, int]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 Coverage = Literal["face", "whole_face", "head"]
+FieldOrder = Literal["tff", "bff"]
+"""Which lines of an interlaced frame come first in time: the upper field's (0, 2, 4 ...) or the lower one's."""
 Matrix = NDArray[np.float64]
 """(2, 3) float64 affine transform."""
 

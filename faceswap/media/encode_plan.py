@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faceswap.errors import UsageError
+from faceswap.media.interlace import check_interlaced_encoder
 from faceswap.media.layouts import encodable_format, layout_of
 from faceswap.media.probe import ClipInfo, ColorTags
-from faceswap.types import ColorInfo, PlaneLayout
+from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".webm": "webm"}
 _WEBM_CODECS = {"libvpx-vp9", "libvpx", "libsvtav1", "libaom-av1", "av1_nvenc"}
@@ -43,6 +44,8 @@ class EncodePlan:
     muxer: str
     options: Mapping[str, str]
     losses: tuple[str, ...]
+    field_order: FieldOrder | None = None
+    """Set: the clip is encoded interlaced."""
 
     @property
     def pix_fmt(self) -> str:
@@ -64,7 +67,13 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     if info.display_matrix is not None and muxer in _NO_ROTATION:
         losses.append(f"{muxer} has no place for the rotation; players will show the picture as it is stored")
     color, tags = _color_of(layout, info)
-    return EncodePlan(settings.codec, layout, color, tags, muxer, _options(settings, muxer), tuple(losses))
+    check_interlaced_encoder(settings.codec, info.field_order)
+    options = _options(settings, muxer)
+    if settings.codec == "libx264" and info.field_order is not None:
+        # The frames' flags alone set the order of all frames but not what is said in front of the first.
+        said = options.get("x264-params")
+        options["x264-params"] = f"{said}:{info.field_order}=1" if said else f"{info.field_order}=1"
+    return EncodePlan(settings.codec, layout, color, tags, muxer, options, tuple(losses), info.field_order)
 
 
 def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:

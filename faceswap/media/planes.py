@@ -10,6 +10,7 @@ Source of the dither pattern: Bayer 1973, "An optimum method for two-level rendi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from faceswap import color as color_maps
 from faceswap.errors import UsageError
-from faceswap.geometry import SITINGS
+from faceswap.geometry import SITINGS, field_siting
 from faceswap.types import ColorInfo, Frame, PlaneLayout
 
 _TILE_BITS = 4
@@ -29,7 +30,13 @@ Taps = tuple[tuple[int, float], ...]
 
 
 def convert_planes(
-    planes: Sequence[NDArray], layout: PlaneLayout, color: ColorInfo, to_layout: PlaneLayout, to_color: ColorInfo
+    planes: Sequence[NDArray],
+    layout: PlaneLayout,
+    color: ColorInfo,
+    to_layout: PlaneLayout,
+    to_color: ColorInfo,
+    *,
+    is_interlaced: bool = False,
 ) -> tuple[NDArray, ...]:
     """Return a picture's planes in another pixel format.
 
@@ -38,10 +45,13 @@ def convert_planes(
     Args:
         planes: Y, U, V or G, B, R, then alpha if there is one; (h, w) uint8 or uint16. Chroma sides are rounded up.
         color, to_color: their `bit_depth` says how wide the codes are.
+        is_interlaced: the lines belong to two fields in turn, which are never mixed.
 
     Returns:
         The planes of `to_layout`; uint8 for 8 bit, else uint16.
     """
+    if is_interlaced and layout.chroma_shift[0] + to_layout.chroma_shift[0] and layout != to_layout:
+        return _convert_fields(planes, layout, color, to_layout, to_color)
     size = (planes[0].shape[0], planes[0].shape[1])
     linear, offset = _codes_from_codes(color, to_color)
     if np.array_equal(linear, np.diag(np.diag(linear))):
@@ -54,13 +64,32 @@ def convert_planes(
     return (*picture, *_alpha(planes, color.bit_depth, to_layout, to_color.bit_depth))
 
 
-def rgb_picture(frame: Frame, bit_depth: int = 8) -> NDArray:
+def _convert_fields(
+    planes: Sequence[NDArray], layout: PlaneLayout, color: ColorInfo, to_layout: PlaneLayout, to_color: ColorInfo
+) -> tuple[NDArray, ...]:
+    """Convert each field as a picture of its own and weave them again."""
+    fields = []
+    for parity in (0, 1):
+        here, there = (replace(c, siting=field_siting(c.siting, parity)) for c in (color, to_color))
+        fields.append(convert_planes([p[parity::2] for p in planes], layout, here, to_layout, there))
+    return tuple(weave(upper, lower) for upper, lower in zip(*fields, strict=True))
+
+
+def weave(upper: NDArray, lower: NDArray) -> NDArray:
+    """Return the (h, w) plane whose even lines are `upper`'s and whose odd lines are `lower`'s."""
+    woven = np.empty((len(upper) + len(lower), upper.shape[1]), dtype=upper.dtype)
+    woven[0::2], woven[1::2] = upper, lower
+    return woven
+
+
+def rgb_picture(frame: Frame, bit_depth: int = 8, *, is_interlaced: bool = False) -> NDArray:
     """Return a whole frame as (H, W, 3) RGB, full range, in the clip's own transfer curve.
 
     Chroma is brought to full resolution where its samples lie. Fewer bits than the frame has are reached by dither.
 
     Args:
         bit_depth: 8 (uint8) or 16 (uint16).
+        is_interlaced: the lines belong to two fields in turn, which are never mixed.
 
     Raises:
         UsageError: another bit depth.
@@ -68,7 +97,9 @@ def rgb_picture(frame: Frame, bit_depth: int = 8) -> NDArray:
     if bit_depth not in (8, 16):
         raise UsageError(f"pictures of {bit_depth} bits per channel cannot be made; use 8 or 16")
     layout = PlaneLayout("gbrp" if bit_depth == 8 else "gbrp16le", (0, 0))
-    green, blue, red = convert_planes(frame.planes[:3], frame.layout, frame.color, layout, rgb_color(bit_depth))
+    green, blue, red = convert_planes(
+        frame.planes[:3], frame.layout, frame.color, layout, rgb_color(bit_depth), is_interlaced=is_interlaced
+    )
     return np.stack([red, green, blue], axis=-1)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from faceswap.errors import FaceswapError, ResourceError, ShapeError, UsageError
 from faceswap.files import disk_errors_named
 from faceswap.media.encode_plan import EncodePlan
+from faceswap.media.interlace import encode_interlaced, field_flagger
 from faceswap.media.planes import convert_planes
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import plane_view
@@ -51,6 +52,7 @@ class ClipWriter:
         with disk_errors_named(path):
             self._output = av.open(f"file:{path.absolute()}", "w", format=plan.muxer, options=options)
         self._stream = self._add_video()
+        self._flagged = field_flagger(plan.field_order, info.size, plan.pix_fmt, info.time_base)
         self._copier = StreamCopier(source, self._output) if source is not None else None
         self._output.metadata.update(metadata or {})
 
@@ -77,6 +79,7 @@ class ClipWriter:
         context.options = dict(plan.options)
         context.thread_type = "AUTO"
         context.flags |= _FRAME_DURATION_FLAG
+        encode_interlaced(context, plan.field_order)
         return stream
 
     def write(self, frame: Frame) -> None:
@@ -105,12 +108,14 @@ class ClipWriter:
         plan = self._plan
         planes = frame.planes
         if plan.pix_fmt != info.layout.name:
-            planes = convert_planes(planes, info.layout, info.color, plan.layout, plan.color)
+            planes = convert_planes(
+                planes, info.layout, info.color, plan.layout, plan.color, is_interlaced=plan.field_order is not None
+            )
         picture = _picture(planes, plan.pix_fmt, plan.color.bit_depth)
         picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
         picture.duration = frame.duration
         picture.color_range, picture.colorspace = plan.tags.range, plan.tags.matrix
-        return picture
+        return self._flagged(picture)
 
     def _mux(self, packets: list[Any]) -> None:
         codec = self._stream.codec_context.codec.canonical_name
