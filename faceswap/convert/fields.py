@@ -31,13 +31,22 @@ _PARITIES: dict[FieldOrder, tuple[int, int]] = {"tff": (0, 1), "bff": (1, 0)}
 class Engine(Protocol):
     """What `SwapEngine` does."""
 
+    def begin_segment(self, start: int, shot: int) -> None: ...
+
+    def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None: ...
+
     def process(
         self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]
     ) -> list[Rendered]: ...
 
 
+def engine_for(engine: Engine, field_order: FieldOrder | None, faces_of: Mapping[int, Sequence[Face]]) -> Engine:
+    """Return the engine that a clip needs: `engine` itself for progressive frames."""
+    return engine if field_order is None else FieldEngine(engine, field_order, faces_of)
+
+
 class FieldEngine:
-    """An engine for interlaced frames: the same call as `SwapEngine`, done field by field."""
+    """An engine for interlaced frames: the same calls as `SwapEngine`'s, done field by field."""
 
     def __init__(self, engine: Engine, field_order: FieldOrder, faces_of: Mapping[int, Sequence[Face]]) -> None:
         """Wrap an engine.
@@ -47,42 +56,44 @@ class FieldEngine:
         """
         self._engine, self._order, self._faces_of = engine, field_order, faces_of
 
+    def begin_segment(self, start: int, shot: int) -> None:
+        """Args as in `SwapEngine.begin_segment`."""
+        self._engine.begin_segment(start, shot)
+
+    def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None:
+        """Remember the faces of frames that belong to the segment before."""
+        self._engine.observe(*split_fields(frames, faces, shots, self._order, self._faces_of))
+
     def process(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[Rendered]:
-        """Return the frames with their faces swapped, in the same order; see `process_fields`."""
-        return process_fields(self._engine, frames, faces, shots, self._order, self._faces_of)
+        """Swap interlaced frames field by field.
+
+        Args:
+            faces: for each frame the faces to swap, as found in the woven frame. shots: for each frame its shot's number.
+
+        Returns:
+            For each frame the woven result; its layers say to which field they belong. A frame of which no field was
+            changed is handed back as the very object.
+        """
+        rendered = iter(self._engine.process(*split_fields(frames, faces, shots, self._order, self._faces_of)))
+        return [_woven(frame, {parity: next(rendered) for parity in _PARITIES[self._order]}) for frame in frames]
 
 
-def process_fields(
-    engine: Engine,
+def split_fields(
     frames: Sequence[Frame],
     faces: Sequence[Sequence[Face]],
     shots: Sequence[int],
     field_order: FieldOrder,
     faces_of: Mapping[int, Sequence[Face]],
-) -> list[Rendered]:
-    """Swap interlaced frames field by field.
-
-    Args:
-        faces: for each frame the faces to swap, as found in the woven frame. shots: for each frame its shot's number.
-        faces_of: frame index -> faces, to look up the same track in the frames before and after.
-
-    Returns:
-        For each frame the woven result; its layers say to which field they belong. A frame that no field of was changed
-        is handed back as the very object.
-    """
-    pictures, fields_faces, fields_shots = [], [], []
-    for frame, of_frame, shot in zip(frames, faces, shots, strict=True):
+) -> tuple[list[Frame], list[list[Face]], list[int]]:
+    """Return the fields of frames in the order of time, their faces in their own coordinates, their shots."""
+    fields: list[Frame] = []
+    of_fields: list[list[Face]] = []
+    for frame, of_frame in zip(frames, faces, strict=True):
         for place, parity in enumerate(_PARITIES[field_order]):
             late = (2 * place - 1) * _QUARTER
-            pictures.append(field_of(frame, parity))
-            fields_faces.append([face_in_field(moved(face, faces_of, late), parity) for face in of_frame])
-            fields_shots.append(shot)
-    rendered = iter(engine.process(pictures, fields_faces, fields_shots))
-    results = []
-    for frame in frames:
-        halves = {parity: next(rendered) for parity in _PARITIES[field_order]}
-        results.append(_woven(frame, halves))
-    return results
+            fields.append(field_of(frame, parity))
+            of_fields.append([face_in_field(moved(face, faces_of, late), parity) for face in of_frame])
+    return fields, of_fields, [shot for shot in shots for _ in (0, 1)]
 
 
 def field_of(frame: Frame, parity: int) -> Frame:

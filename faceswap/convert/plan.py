@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
@@ -16,6 +18,7 @@ from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.mark import Mark
+from faceswap.types import FieldOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,21 @@ class ConvertPlan:
     output: Path
     info: ClipInfo
     encode: EncodePlan
+    config: ConvertConfig
     identity: str
     fingerprint: str
     """Of the input."""
+    work_path: Path
+    """Folder of the job while it runs."""
     index_path: Path
     has_index: bool
     mark: Mark
     notes: tuple[str, ...]
+
+    @property
+    def field_order(self) -> FieldOrder | None:
+        """First field of frames whose fields are swapped one by one; None = frames are swapped as a whole."""
+        return None if self.config.interlaced == "progressive" else self.info.field_order
 
 
 def plan_convert(
@@ -54,25 +65,47 @@ def plan_convert(
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
-    info = VideoReader(source).info
+    info = _with_field_order(VideoReader(source).info, config.interlaced)
     target = Path(output) if output is not None else default_output(source, "_swapped")
     _check_output(source, target, overwrite)
     encode = plan_encode(info, target, config.encode)
     _check_mark(encode)
     digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
+    index_path = target.parent / ".faceswap" / f"{_short(source.stem)}-{digest[:12]}.faces.db"
     return ConvertPlan(
         input=source,
         output=target,
         info=info,
         encode=encode,
+        config=config,
         identity=identity,
         fingerprint=digest,
+        work_path=target.parent / ".faceswap" / f"{_short(target.name)}.work",
         index_path=index_path,
         has_index=load_index(index_path, digest, config, detector) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
     )
+
+
+def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
+    """Return the facts of a clip with what the user said about its fields."""
+    if said in ("tff", "bff"):
+        return replace(info, field_order=cast(FieldOrder, said))
+    if info.field_order is None or said == "progressive":
+        return info
+    first = "upper" if info.field_order == "tff" else "lower"
+    note = (
+        f"the clip is interlaced, {first} field first: each field is swapped at its own time; "
+        "if both fields of its frames show the same moment, use --interlaced progressive"
+    )
+    return replace(info, notes=(*info.notes, note))
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
 
 
 def _check_mark(encode: EncodePlan) -> None:

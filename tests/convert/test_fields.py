@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faceswap import geometry, masks
 from faceswap.convert import blend
 from faceswap.convert.engine import Layer, Rendered
-from faceswap.convert.fields import FieldEngine, face_in_field, field_of, moved, process_fields, weave_fields
+from faceswap.convert.fields import FieldEngine, engine_for, face_in_field, field_of, moved, weave_fields
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.types import CropSpec, Face, FieldOrder, Frame, Patch
@@ -27,8 +27,16 @@ class Marker:
 
     def __init__(self) -> None:
         self.seen: list[Frame] = []
+        self.observed: list[Frame] = []
         self.shots: list[int] = []
+        self.begun: list[tuple[int, int]] = []
         self.pixels = np.ascontiguousarray(smooth_noise((64, 64), 7, blur=8).transpose(2, 0, 1))
+
+    def begin_segment(self, start: int, shot: int) -> None:
+        self.begun.append((start, shot))
+
+    def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None:
+        self.observed += frames
 
     def process(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[Rendered]:
         self.seen += frames
@@ -67,6 +75,17 @@ def woven_faces(count: int) -> dict[int, list[Face]]:
 
 def codes(plane: NDArray, frame: Frame) -> NDArray:
     return plane.astype(float) / 2 ** (frame.color.bit_depth - 8)
+
+
+def process_fields(
+    engine: Marker,
+    frames: Sequence[Frame],
+    faces: Sequence[Sequence[Face]],
+    shots: Sequence[int],
+    order: FieldOrder,
+    faces_of: dict[int, list[Face]],
+) -> list[Rendered]:
+    return FieldEngine(engine, order, faces_of).process(frames, faces, shots)
 
 
 @pytest.mark.parametrize("order", ["tff", "bff"])
@@ -203,3 +222,18 @@ def test_turning_face_takes_the_short_way() -> None:
     assert found.frame_from_canonical is not None
     angle = geometry.to_similarity(found.frame_from_canonical).angle
     assert angle % (2 * np.pi) == pytest.approx(np.pi - 0.05)
+
+
+def test_observed_frames_and_segments_are_passed_on() -> None:
+    _, woven = footage("yuv420p", "tff", 2)
+    marker = Marker()
+    engine = engine_for(marker, "tff", {})
+    engine.observe(woven, [[], []], [0, 0])
+    engine.begin_segment(7, 3)
+    assert [frame.size for frame in marker.observed] == [(80, 200)] * 4
+    assert marker.begun == [(7, 3)]
+
+
+def test_progressive_clips_need_no_other_engine() -> None:
+    marker = Marker()
+    assert engine_for(marker, None, {}) is marker
