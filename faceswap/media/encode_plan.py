@@ -69,11 +69,22 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     color, tags = _color_of(layout, info)
     check_interlaced_encoder(settings.codec, info.field_order)
     options = _options(settings, muxer)
-    if settings.codec == "libx264" and info.field_order is not None:
+    options |= _placing_options(settings.codec, options, layout, color, info.field_order)
+    return EncodePlan(settings.codec, layout, color, tags, muxer, options, tuple(losses), info.field_order)
+
+
+def _placing_options(
+    codec: str, options: Mapping[str, str], layout: PlaneLayout, color: ColorInfo, field_order: FieldOrder | None
+) -> dict[str, str]:
+    """Return what tells an encoder where chroma samples lie and which field is first."""
+    more = {}
+    if layout.chroma_shift == (1, 1) and color.siting != "left":  # players take "left" where nothing is said
+        more["chroma_sample_location"] = color.siting
+    if codec == "libx264" and field_order is not None:
         # The frames' flags alone set the order of all frames but not what is said in front of the first.
         said = options.get("x264-params")
-        options["x264-params"] = f"{said}:{info.field_order}=1" if said else f"{info.field_order}=1"
-    return EncodePlan(settings.codec, layout, color, tags, muxer, options, tuple(losses), info.field_order)
+        more["x264-params"] = f"{said}:{field_order}=1" if said else f"{field_order}=1"
+    return more
 
 
 def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:
