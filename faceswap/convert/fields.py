@@ -3,8 +3,7 @@
 Nothing passes from one field's lines to the other's: the fields are cut apart, go through the engine as pictures of half
 the height with their own geometry, and are woven again. Samples that the engine leaves alone stay bit-identical.
 
-A face that was found in a woven frame lies where it is on average over both fields, a quarter of a frame after the
-first and a quarter before the second. The fields' faces are interpolated along the track accordingly.
+Where a face is in each field: `faces.fields`.
 """
 
 from __future__ import annotations
@@ -13,19 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
-
 from faceswap import geometry
 from faceswap.convert.engine import Rendered
 from faceswap.errors import ShapeError
-from faceswap.geometry import Similarity
+from faceswap.faces.fields import PARITIES, at_field_time, face_in_field, field_of
 from faceswap.media.planes import weave
-from faceswap.types import Face, FieldOrder, Frame, Matrix
-
-_QUARTER = 0.25
-"""Frames from the mean time of two fields to either of them."""
-_PARITIES: dict[FieldOrder, tuple[int, int]] = {"tff": (0, 1), "bff": (1, 0)}
-"""Fields in the order of time; 0 = the upper one."""
+from faceswap.types import Face, FieldOrder, Frame
 
 
 class Engine(Protocol):
@@ -75,7 +67,7 @@ class FieldEngine:
             changed is handed back as the very object.
         """
         rendered = iter(self._engine.process(*split_fields(frames, faces, shots, self._order, self._faces_of)))
-        return [_woven(frame, {parity: next(rendered) for parity in _PARITIES[self._order]}) for frame in frames]
+        return [_woven(frame, {parity: next(rendered) for parity in PARITIES[self._order]}) for frame in frames]
 
 
 def split_fields(
@@ -89,21 +81,12 @@ def split_fields(
     fields: list[Frame] = []
     of_fields: list[list[Face]] = []
     for frame, of_frame in zip(frames, faces, strict=True):
-        for place, parity in enumerate(_PARITIES[field_order]):
-            late = (2 * place - 1) * _QUARTER
+        for place, parity in enumerate(PARITIES[field_order]):
             fields.append(field_of(frame, parity))
-            of_fields.append([face_in_field(moved(face, faces_of, late), parity) for face in of_frame])
+            of_fields.append(
+                [face_in_field(at_field_time(face, place, lambda n: faces_of.get(n, ())), parity) for face in of_frame]
+            )
     return fields, of_fields, [shot for shot in shots for _ in (0, 1)]
-
-
-def field_of(frame: Frame, parity: int) -> Frame:
-    """Return one field as a picture of half the height; its planes are views.
-
-    Args:
-        parity: 0 = lines 0, 2, 4 ..., 1 = lines 1, 3, 5 ...
-    """
-    color = replace(frame.color, siting=geometry.field_siting(frame.color.siting, parity))
-    return replace(frame, planes=tuple(plane[parity::2] for plane in frame.planes), color=color)
 
 
 def weave_fields(frame: Frame, upper: Frame, lower: Frame) -> Frame:
@@ -115,54 +98,6 @@ def weave_fields(frame: Frame, upper: Frame, lower: Frame) -> Frame:
     if frame.size != (upper.size[0] + lower.size[0], upper.size[1]):
         raise ShapeError(f"{upper} and {lower} are not the fields of {frame}")
     return replace(frame, planes=tuple(weave(a, b) for a, b in zip(upper.planes, lower.planes, strict=True)))
-
-
-def moved(face: Face, faces_of: Mapping[int, Sequence[Face]], by: float) -> Face:
-    """Return a face `by` frames later (earlier when negative; less than one), along its track.
-
-    At an end of the track the speed of its other side is taken; a track of one frame stays where it is.
-    """
-    if face.frame_from_canonical is None:
-        raise ShapeError(f"{face} is not aligned yet")
-    side = 1 if by > 0 else -1
-    neighbour, share = _on_track(face, faces_of, side), abs(by)
-    if neighbour is None:
-        neighbour, share = _on_track(face, faces_of, -side), -abs(by)
-    if neighbour is None or neighbour.frame_from_canonical is None:
-        return face
-    matrix = _between(face.frame_from_canonical, neighbour.frame_from_canonical, share)
-    return _carried(face, geometry.compose(matrix, geometry.invert(face.frame_from_canonical)), matrix)
-
-
-def _on_track(face: Face, faces_of: Mapping[int, Sequence[Face]], step: int) -> Face | None:
-    """Return the same track's face in the frame before or after; tracks end at cuts."""
-    if face.track < 0:
-        return None
-    return next((other for other in faces_of.get(face.frame + step, ()) if other.track == face.track), None)
-
-
-def _between(matrix: Matrix, other: Matrix, share: float) -> Matrix:
-    """Return the similarity `share` of the way from one to the other."""
-    a, b = geometry.to_similarity(matrix), geometry.to_similarity(other)
-    turn = (b.angle - a.angle + np.pi) % (2 * np.pi) - np.pi
-    target = Similarity(b.log_scale, a.angle + turn, b.x, b.y)
-    return geometry.from_similarity(Similarity(*(p + share * (q - p) for p, q in zip(a, target, strict=True))))
-
-
-def face_in_field(face: Face, parity: int) -> Face:
-    """Return a face of a frame in the coordinates of one of its fields; its transform is no similarity there."""
-    if face.frame_from_canonical is None:
-        raise ShapeError(f"{face} is not aligned yet")
-    field_from_frame = geometry.invert(geometry.frame_from_field(parity))
-    return _carried(face, field_from_frame, geometry.compose(field_from_frame, face.frame_from_canonical))
-
-
-def _carried(face: Face, new_from_old: Matrix, frame_from_canonical: Matrix) -> Face:
-    x0, y0, x1, y1 = face.box
-    corners = geometry.apply(new_from_old, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-    box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-    landmarks = geometry.apply(new_from_old, face.landmarks)
-    return replace(face, box=box, landmarks=landmarks, frame_from_canonical=frame_from_canonical)
 
 
 def _woven(frame: Frame, halves: Mapping[int, Rendered]) -> Rendered:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from faceswap import geometry, masks
 from faceswap.convert import blend
 from faceswap.convert.engine import Layer, Rendered
-from faceswap.convert.fields import FieldEngine, engine_for, face_in_field, field_of, moved, weave_fields
+from faceswap.convert.fields import FieldEngine, engine_for, weave_fields
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
+from faceswap.faces.fields import at_field_time, face_in_field, field_of
 from faceswap.types import CropSpec, Face, FieldOrder, Frame, Patch
 
 CROP = CropSpec(64, "face")
@@ -203,8 +204,8 @@ def test_chroma_lines_of_a_field_lie_where_they_are_in_the_frame(siting: str, pa
 def test_face_moves_along_its_track_and_goes_on_at_the_ends() -> None:
     faces = {n: [face_at(50 + 8 * n, 60, 30, frame=n)] for n in range(3)}
     for n in range(3):
-        for by in (-0.25, 0.25):
-            found = moved(faces[n][0], faces, by)
+        for place, by in enumerate((-0.25, 0.25)):
+            found = at_field_time(faces[n][0], place, lambda n: faces.get(n, ()))
             assert found.frame_from_canonical is not None
             assert found.frame_from_canonical[0, 2] == pytest.approx(50 + 8 * (n + by))
             np.testing.assert_allclose(found.landmarks - faces[n][0].landmarks, np.tile([8 * by, 0], (5, 1)), atol=1e-9)
@@ -213,12 +214,12 @@ def test_face_moves_along_its_track_and_goes_on_at_the_ends() -> None:
 def test_face_alone_on_its_track_stays() -> None:
     alone = face_at(50, 60, 30, frame=1, track=2)
     others = {0: [face_at(20, 60, 30, frame=0, track=1)], 1: [alone], 2: []}
-    assert moved(alone, others, 0.25) is alone
+    assert at_field_time(alone, 1, lambda n: others.get(n, ())) is alone
 
 
 def test_turning_face_takes_the_short_way() -> None:
     faces = {n: [face_at(50, 60, 30, angle=angle, frame=n)] for n, angle in enumerate((np.pi - 0.1, -np.pi + 0.1))}
-    found = moved(faces[0][0], faces, 0.25)
+    found = at_field_time(faces[0][0], 1, lambda n: faces.get(n, ()))
     assert found.frame_from_canonical is not None
     angle = geometry.to_similarity(found.frame_from_canonical).angle
     assert angle % (2 * np.pi) == pytest.approx(np.pi - 0.05)
