@@ -50,6 +50,9 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
+        interlaced: Annotated[
+            str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
+        ] = "auto",
         copy_untouched: Annotated[
             bool,
             typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
@@ -68,7 +71,7 @@ def register(app: typer.Typer) -> None:
 
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
-        values["copy_untouched"] = copy_untouched
+        values |= {"copy_untouched": copy_untouched, "interlaced": interlaced}
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }

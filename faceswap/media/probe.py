@@ -12,8 +12,10 @@ import av
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.interlace import field_order_of
 from faceswap.media.layouts import layout_of, planar_name
-from faceswap.types import ColorInfo, PlaneLayout
+from faceswap.media.siting import siting_of
+from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
 _MIN_SIDE = 16
@@ -66,6 +68,8 @@ class ClipInfo:
     pixel_aspect: Fraction | None
     display_matrix: tuple[int, ...] | None = None
     """FFmpeg's nine display-matrix numbers; None = upright."""
+    field_order: FieldOrder | None = None
+    """Interlaced: which field is shown first; None = progressive. Mixed clips go by their first frame."""
     notes: tuple[str, ...] = field(default=())
     """Things taken for granted that the user should know."""
 
@@ -155,11 +159,7 @@ def _clip_info(path: Path, container: Any, stream: Any, frame: Any) -> ClipInfo:
         )
     layout, bits = layout_of(planar_name(frame.format.name))
     tags = ColorTags(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), int(frame.color_range))
-    color, notes = _color_info(tags, frame, layout, bits, stream.codec_context.name)
-    if frame.interlaced_frame:
-        notes.append(
-            "the clip is interlaced; the output has the same lines but is flagged progressive: deinterlace it first"
-        )
+    color, notes = _color_info(tags, frame, layout, bits, stream.codec_context)
     lost = {
         _DYNAMIC_RANGE_DATA[name] for name in map(_side_data_name, _side_data(frame)) if name in _DYNAMIC_RANGE_DATA
     }
@@ -178,6 +178,7 @@ def _clip_info(path: Path, container: Any, stream: Any, frame: Any) -> ClipInfo:
         tags=tags,
         pixel_aspect=stream.sample_aspect_ratio or None,
         display_matrix=_display_matrix(frame),
+        field_order=field_order_of(stream.codec_context, frame),
         notes=tuple(notes),
     )
 
@@ -190,9 +191,11 @@ def _frame_count_hint(container: Any, stream: Any) -> int | None:
     return None
 
 
-def _color_info(tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, codec: str) -> tuple[ColorInfo, list[str]]:
+def _color_info(
+    tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, context: Any
+) -> tuple[ColorInfo, list[str]]:
     full = tags.range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-    siting = "center" if codec in _CENTER_SITED else "left"
+    siting = siting_of(context.name, context.extradata) or ("center" if context.name in _CENTER_SITED else "left")
     if layout.is_rgb:
         return ColorInfo(matrix="rgb", full_range=True, bit_depth=bits), []
     matrix = _MATRICES.get(tags.matrix)
