@@ -51,7 +51,8 @@ class ColorInfo:
     bit_depth: int = 8
     """Bits per sample, 8 to 16."""
     siting: str = "left"
-    """Horizontal place of chroma samples: "left" (MPEG-2, H.264 default) or "center" (MPEG-1, JPEG)."""
+    """Place of subsampled chroma samples: "left" (MPEG-2, H.264 default: on the left luma column, between the rows),
+    "topleft" (BT.2020: on the top left luma sample) or "center" (MPEG-1, JPEG: amid the luma samples)."""
     is_guessed: bool = False
     """The stream carried no matrix tag; `matrix` follows the picture size."""
 
@@ -68,6 +69,11 @@ class PlaneLayout:
     @property
     def is_rgb(self) -> bool:
         return self.name.startswith("gbr")
+
+    @property
+    def has_alpha(self) -> bool:
+        """True when a fourth plane follows."""
+        return self.name.startswith(("yuva", "gbrap"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,8 @@ class ConvertConfig(Settings):
     preset: str | None = None
     pix_fmt: str | None = None
     """None = the source's own, or the nearest the encoder takes."""
+    video_stream: int | None = Field(None, ge=0)
+    """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 

@@ -27,6 +27,7 @@ from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.files import remove_stale_temporaries, sync_file, sync_folder, temporary_beside
 from faceswap.interrupt import StopRequest, stop_on_signal
+from faceswap.media.complete import shortfalls
 from faceswap.media.marks import packet_times
 from faceswap.media.reader import VideoReader
 from faceswap.media.remux import source_metadata
@@ -39,8 +40,6 @@ from faceswap.types import Face, Frame
 
 _QUEUE_DEPTH = 12
 """Decoded frames that may wait between threads; bounds memory."""
-_FRAME_COUNT_SLACK = 0.03
-"""Share by which headers may promise more frames than there are: edit lists, average rates, rounding."""
 _MAX_TIME_ERROR = 0.001
 """Seconds by which a written frame's time may differ from the source's."""
 
@@ -91,7 +90,7 @@ def convert_clip(
     temporary = temporary_beside(plan.output)
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary.unlink(missing_ok=True)) as stop:
-        job = _Job(plan, config, VideoReader(plan.input), StageTimes(), on_progress, stop)
+        job = _Job(plan, config, VideoReader(plan.input, config.video_stream), StageTimes(), on_progress, stop)
         index = load_index(plan.index_path, plan.fingerprint, config, detector.name) if plan.has_index else None
         index = index or _analyse(job, detector)
         chosen, skipped = chosen_faces(index, config.faces)
@@ -102,7 +101,7 @@ def convert_clip(
         finally:
             temporary.unlink(missing_ok=True)
     seconds = time.perf_counter() - start
-    missing = _missing(job.reader, index)
+    missing = shortfalls(job.reader, index.num_frames)
     return ConvertReport(
         input=plan.input,
         output=plan.output,
@@ -116,21 +115,8 @@ def convert_clip(
         ms_per_frame=job.times.ms_per(index.num_frames),
         is_complete=not missing,
         has_reused_index=plan.has_index,
-        notes=(*plan.notes, *dropped, *missing),
+        notes=(*plan.notes, *dropped, *missing, *job.reader.remarks),
     )
-
-
-def _missing(reader: VideoReader, index: FaceIndex) -> list[str]:
-    """Return what the input should have given and did not."""
-    notes = []
-    if reader.num_damaged:
-        notes.append(f"{reader.num_damaged} places of the input are damaged and did not decode")
-    promised = reader.info.num_frames
-    if promised is not None and index.num_frames < promised * (1 - _FRAME_COUNT_SLACK) - 2:
-        notes.append(
-            f"the input holds {index.num_frames} of about {promised} frames; it is cut off or its header is wrong"
-        )
-    return notes
 
 
 def _analyse(job: _Job, detector: Detector) -> FaceIndex:
@@ -240,7 +226,7 @@ def _check_result(plan: ConvertPlan, path: Path, expected: list, index: FaceInde
             f"{plan.input} gave {index.num_frames} frames when analysed and {len(expected)} when rendered; "
             "did it change meanwhile? Repeat the command"
         )
-    written = packet_times(path)
+    written = packet_times(path, video_stream=0)  # the writer puts the converted stream first
     shift = max((abs(float(a - b)) for a, b in zip(written, sorted(expected), strict=False)), default=0.0)
     if len(written) != len(expected) or (shift > _MAX_TIME_ERROR):
         raise FaceswapError(

@@ -54,13 +54,13 @@ def plan_convert(
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
-    info = VideoReader(source).info
+    info = VideoReader(source, config.video_stream).info
     target = Path(output) if output is not None else default_output(source, "_swapped")
     _check_output(source, target, overwrite)
     encode = plan_encode(info, target, config.encode)
     _check_mark(encode)
     digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
+    index_path = target.parent / ".faceswap" / _index_name(source, digest, info.video_stream)
     return ConvertPlan(
         input=source,
         output=target,
@@ -73,6 +73,11 @@ def plan_convert(
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
     )
+
+
+def _index_name(source: Path, digest: str, video_stream: int) -> str:
+    of_stream = f"-v{video_stream}" if video_stream else ""
+    return f"{source.stem[:80]}-{digest[:12]}{of_stream}.faces.db"
 
 
 def _check_mark(encode: EncodePlan) -> None:

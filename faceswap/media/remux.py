@@ -16,12 +16,12 @@ _CHAPTER_TRACK_CODECS = {"text", "bin_data"}
 class StreamCopier:
     """Copies every stream but the converted one from the source, interleaved with the new video."""
 
-    def __init__(self, source: Path, output: Any) -> None:
+    def __init__(self, source: Path, output: Any, video_stream: int | None = None) -> None:
         self._source = open_input(source)
         self._output = output
         self.dropped: list[str] = []
         """One line for each stream that the output's container cannot hold."""
-        video = pick_video_stream(self._source, source)
+        video = pick_video_stream(self._source, source, video_stream)
         self._stream_of: dict[int, Any] = {}
         for stream in self._source.streams:
             if stream.index != video.index:

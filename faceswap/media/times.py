@@ -40,6 +40,16 @@ class Clock:
         self._last = pts
         return pts
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What had to be put right, in words."""
+        remarks = []
+        if self.num_missing:
+            remarks.append(f"{self.num_missing} frames carry no time; the clip's own rate is taken for them")
+        if self.num_moved:
+            remarks.append(f"{self.num_moved} frames were not later than the frame before; their times are moved")
+        return tuple(remarks)
+
     def _by_order(self, decoded: Any) -> int | None:
         # A frame leaves the decoder with the decoding time of the packet that pushed it out: right but for the delay.
         if decoded.dts is None:

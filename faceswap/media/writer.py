@@ -52,7 +52,7 @@ class ClipWriter:
         with disk_errors_named(path):
             self._output = av.open(f"file:{path.absolute()}", "w", format=plan.muxer, options=options)
         self._stream = self._add_video()
-        self._copier = StreamCopier(source, self._output) if source is not None else None
+        self._copier = StreamCopier(source, self._output, info.video_stream) if source is not None else None
         self._output.metadata.update(metadata or {})
 
     @property
