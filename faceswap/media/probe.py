@@ -149,7 +149,7 @@ def probe(path: Path, video_stream: int | None = None) -> ClipInfo:
             raise UnsupportedInputError(f"{path}: its video codec is unknown to this FFmpeg; convert the clip first")
         look = first_look(container, stream, path)
         info = _clip_info(path, container, stream, look)
-        several = _several_streams_note(video_streams(container), info, is_chosen=video_stream is not None)
+        several = _several_streams_note(container, info, is_chosen=video_stream is not None)
     if not _is_sane(info.rate):
         with open_input(path) as container:
             measured = measured_rate(container, pick_video_stream(container, path, info.video_stream))
@@ -161,15 +161,18 @@ def _is_sane(rate: Fraction) -> bool:
     return 1 <= rate <= _MAX_SANE_RATE
 
 
-def _several_streams_note(streams: list[Any], info: ClipInfo, *, is_chosen: bool) -> list[str]:
-    others = [str(i) for i in range(len(streams)) if i != info.video_stream]
+def _several_streams_note(container: Any, info: ClipInfo, *, is_chosen: bool) -> list[str]:
+    streams = video_streams(container)
+    # Only MP4 and its kin list the frames of each track, so only there an empty one is known for what it is.
+    is_empty = [info.container.startswith("mov") and not s.frames and not s.duration for s in streams]
+    others = [str(i) for i in range(len(streams)) if i != info.video_stream and not is_empty[i]]
     if not others:
         return []
     height, width = info.size
     how = "asked for" if is_chosen else "taken (choose another with --video-stream)"
     return [
         f"the clip has {len(streams)} video streams: number {info.video_stream} ({width}x{height}) is {how}, "
-        f"{', '.join(others)} copied unchanged"
+        f"{' and '.join(others)} copied unchanged"
     ]
 
 
