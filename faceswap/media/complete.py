@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from faceswap.media.decoding import ONE_PICTURE_A_PACKET
 from faceswap.media.probe import ClipInfo
 
 _FRAME_COUNT_SLACK = 0.03
-"""Share by which a container's table may list more frames than are shown: edit lists, pictures that repeat."""
+"""Share by which a container's table may list more frames than are shown: pictures that repeat, or are never shown."""
 _FREE_FRAMES = 2
 _MAX_BOXES = 100_000
+_TS_PACKET, _TS_SYNC = 188, b"G"
 _MATROSKA_ID = b"\x1a\x45\xdf\xa3"
 _SEGMENT_ID = b"\x18\x53\x80\x67"
 
@@ -35,7 +37,7 @@ def shortfalls(reader: DecodedReader, num_frames: int) -> list[str]:
     if reader.num_flawed:
         notes.append(f"{reader.num_flawed} frames of the input are damaged; the decoder patched them up")
     promised = reader.info.num_promised
-    if promised is not None and num_frames < promised * (1 - _FRAME_COUNT_SLACK) - _FREE_FRAMES:
+    if promised is not None and num_frames < _least(promised, reader.info):
         notes.append(
             f"the input holds {num_frames} of {promised} promised frames; it is cut off or its header is wrong"
         )
@@ -45,10 +47,15 @@ def shortfalls(reader: DecodedReader, num_frames: int) -> list[str]:
     return notes
 
 
+def _least(promised: int, info: ClipInfo) -> float:
+    is_exact = info.container.startswith("mov") and info.codec in ONE_PICTURE_A_PACKET
+    return promised if is_exact else promised * (1 - _FRAME_COUNT_SLACK) - _FREE_FRAMES
+
+
 def missing_bytes(path: Path) -> int:
     """Return how many bytes the outermost structure of a file promises beyond its end; 0 = whole, or not known.
 
-    Knows MP4/MOV boxes, the Matroska/WebM segment and RIFF (AVI).
+    Knows MP4/MOV boxes, the Matroska/WebM segment, RIFF (AVI) and the packets of transport streams.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -57,11 +64,21 @@ def missing_bytes(path: Path) -> int:
             end = _matroska_end(file)
         elif head[:4] == b"RIFF":
             end = _riff_end(file, size)
+        elif _is_transport_stream(file):
+            end = -(-size // _TS_PACKET) * _TS_PACKET
         elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp"):
             end = _boxes_end(file, size)
         else:
             return 0
     return max(0, end - size)
+
+
+def _is_transport_stream(file: BinaryIO) -> bool:
+    syncs = []
+    for number in range(3):
+        file.seek(number * _TS_PACKET)
+        syncs.append(file.read(1))
+    return syncs == [_TS_SYNC] * 3
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int:

@@ -12,7 +12,7 @@ from faceswap.media.decoders import decoder_for
 from faceswap.media.probe import ClipInfo, open_input, pick_video_stream
 from faceswap.media.times import Clock
 
-_ONE_PICTURE_A_PACKET = {"h264", "hevc", "vvc", "prores", "dnxhd", "ffv1", "mjpeg"}
+ONE_PICTURE_A_PACKET = {"h264", "hevc", "vvc", "prores", "dnxhd", "ffv1", "mjpeg"}
 """Codecs whose packets each hold one picture to be shown; others hide pictures in packets, or spread them."""
 _MAX_HOLES = 100
 """Damaged places after which a file is given up."""
@@ -37,7 +37,7 @@ class DecodingPass:
     @property
     def num_lost(self) -> int:
         """Pictures that went into the decoder and never came out; 0 before the pass is over, or when nobody can tell."""
-        is_countable = self._info.codec in _ONE_PICTURE_A_PACKET and not self._is_interlaced  # fields share a picture
+        is_countable = self._info.codec in ONE_PICTURE_A_PACKET and not self._is_interlaced  # fields share a picture
         return max(0, self._num_packets - self._num_pictures) if self._is_finished and is_countable else 0
 
     def pictures(self, seek_to: int | None = None) -> Iterator[tuple[Any, int]]:

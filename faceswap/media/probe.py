@@ -183,7 +183,10 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         raise UnsupportedInputError(
             f"{path}: a picture of {width}x{height} px cannot be worked on; allowed: {_MIN_SIDE} px to 16384x16384"
         )
-    layout, bits = layout_of(planar_name(frame.format.name))
+    try:
+        layout, bits = layout_of(planar_name(frame.format.name))
+    except UnsupportedInputError as error:
+        raise UnsupportedInputError(f"{path}: {error}") from error
     tags = _color_tags(frame, context)
     color, notes = _color_info(tags, frame, layout, bits, context.name)
     if look.loses_alpha:
@@ -217,7 +220,7 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         display_matrix=matrix,
         notes=(*notes, *matrix_notes),
         video_stream=video_streams(container).index(stream),
-        num_promised=int(stream.frames) or None,
+        num_promised=_num_promised(container, stream),
     )
 
 
@@ -233,6 +236,15 @@ def _color_tags(frame: Any, context: Any) -> ColorTags:
         first(frame.colorspace, context.colorspace, _UNSPECIFIED),
         first(frame.color_range, context.color_range, 0),
     )
+
+
+def _num_promised(container: Any, stream: Any) -> int | None:
+    if not stream.frames:
+        return None
+    if container.format.name.startswith("mov"):
+        # The track's table after its edit list: what is hidden by it is not promised.
+        return sum(not entry.is_discard for entry in stream.index_entries) or int(stream.frames)
+    return int(stream.frames)
 
 
 def _frame_count_hint(container: Any, stream: Any) -> int | None:

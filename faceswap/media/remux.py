@@ -8,6 +8,7 @@ from typing import Any
 import av
 
 from faceswap.media.probe import open_input, pick_video_stream
+from faceswap.media.sieve import PacketSieve
 
 _CHAPTER_TRACK_CODECS = {"text", "bin_data"}
 """mp4 stores chapters as a text track; the muxer writes a new one from the chapter list."""
@@ -19,8 +20,8 @@ class StreamCopier:
     def __init__(self, source: Path, output: Any, video_stream: int | None = None) -> None:
         self._source = open_input(source)
         self._output = output
-        self.dropped: list[str] = []
-        """One line for each stream that the output's container cannot hold."""
+        self._dropped: list[str] = []
+        self._sieve = PacketSieve(self._source.format.name, output.format.name)
         video = pick_video_stream(self._source, source, video_stream)
         self._stream_of: dict[int, Any] = {}
         for stream in self._source.streams:
@@ -30,6 +31,11 @@ class StreamCopier:
         self._packets = self._source.demux([s for s in self._source.streams if s.index in self._stream_of])
         self._waiting = self._next_packet() if self._stream_of else None
 
+    @property
+    def dropped(self) -> list[str]:
+        """One line for each stream, or part of one, that is not in the output."""
+        return [*self._dropped, *self._sieve.notes]
+
     def _add(self, stream: Any) -> None:
         codec = getattr(stream.codec_context, "name", None)
         if stream.type == "data" and self._source.chapters() and (codec or "bin_data") in _CHAPTER_TRACK_CODECS:
@@ -37,7 +43,7 @@ class StreamCopier:
         try:
             copy = self._output.add_stream_from_template(stream)
         except (av.FFmpegError, ValueError, TypeError, AttributeError) as error:
-            self.dropped.append(
+            self._dropped.append(
                 f"{stream.type} stream {stream.index} ({codec or 'unknown codec'}) "
                 f"does not fit into {self._output.format.name} and is left out ({error})"
             )
@@ -60,7 +66,7 @@ class StreamCopier:
             try:
                 packet = next(self._packets, None)
             except av.FFmpegError as error:  # what came before is copied
-                self.dropped.append(f"audio and other streams end early: the input is damaged ({error.strerror})")
+                self._dropped.append(f"audio and other streams end early: the input is damaged ({error.strerror})")
                 return None
             if packet is None or packet.size:  # empty packets only flush decoders
                 return packet
@@ -72,9 +78,19 @@ class StreamCopier:
             ticks = packet.dts if packet.dts is not None else packet.pts
             if seconds is not None and ticks is not None and float(ticks * packet.time_base) > seconds:
                 return
-            packet.stream = self._stream_of[packet.stream_index]
-            self._output.mux_one(packet)
+            self._copy(packet)
             self._waiting = self._next_packet()
+
+    def _copy(self, packet: Any) -> None:
+        if not self._sieve.keeps(packet):
+            return
+        source = packet.stream
+        packet.stream = self._stream_of[source.index]
+        try:
+            self._output.mux_one(packet)
+        except (av.InvalidDataError, av.ArgumentError):
+            packet.stream = source
+            self._sieve.lose(packet, "are damaged")
 
     def close(self) -> None:
         self._source.close()

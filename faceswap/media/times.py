@@ -8,7 +8,7 @@ from faceswap.media.probe import ClipInfo
 
 _UNTIMED_CONTAINERS = {"avi"}
 """They store an order and a rate; the presentation times FFmpeg guesses for them jump to and fro with B-frames."""
-_NEW_TIME_LINE_SECONDS = 1.0
+_NEW_TIME_LINE_SECONDS = 0.25
 """A step back of more than this is a new beginning (files joined end to end), not a wrong stamp."""
 
 

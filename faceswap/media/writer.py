@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import color
-from faceswap.errors import FaceswapError, ResourceError, ShapeError, UsageError
+from faceswap.errors import FaceswapError, ResourceError, ShapeError, UnsupportedInputError, UsageError
 from faceswap.files import disk_errors_named
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.probe import ClipInfo
@@ -123,7 +123,13 @@ class ClipWriter:
                     packet = _with_data(packet, self._edit(bytes(packet), codec))
                 if self._copier:
                     self._copier.copy_until(float(packet.dts * packet.time_base))
-                self._output.mux_one(packet)
+                try:
+                    self._output.mux_one(packet)
+                except (av.InvalidDataError, av.ArgumentError) as error:
+                    raise UnsupportedInputError(
+                        f"{self._info.path}: its sound or subtitles are damaged and cannot be copied ({error.strerror}); "
+                        "remove them first, e.g. with `ffmpeg -i INPUT -c copy -an -sn OUTPUT.mkv`"
+                    ) from error
 
     def close(self) -> None:
         """Flush the encoder, copy what is left of the other streams, write the container's index."""
