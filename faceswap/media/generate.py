@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import color
-from faceswap.media.planes import plane_view
+from faceswap.media.samples import plane_view
 from faceswap.types import ColorInfo
 
 _COLOR = ColorInfo(matrix="bt709")

@@ -14,8 +14,8 @@ from faceswap.media.decoding import DecodingPass
 from faceswap.media.digest import frame_digest
 from faceswap.media.layouts import planar_name
 from faceswap.media.pictures import PictureFolder
-from faceswap.media.planes import plane_view as plane_view  # the writer takes it from here
-from faceswap.media.planes import planes_of
+from faceswap.media.samples import plane_view as plane_view  # the writer takes it from here
+from faceswap.media.samples import planes_of
 from faceswap.media.probe import ClipInfo, probe
 from faceswap.types import Frame, FrameTable, Timestamp
 

@@ -6,7 +6,7 @@ import pytest
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.media.layouts import _PLANAR_EQUIVALENT, encodable_format, layout_of, little_endian, planar_name
-from faceswap.media.planes import plane_view, planes_of
+from faceswap.media.samples import plane_view, planes_of
 
 
 @pytest.mark.parametrize(
