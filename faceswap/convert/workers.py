@@ -47,7 +47,7 @@ class RenderJob:
         config = self.plan.config
         chosen, _ = chosen_faces(index, config.faces)
         engine = SwapEngine(self.model, self.plan.identity, config, times)
-        feed = FrameFeed(VideoReader(self.plan.input), index.frames, times)
+        feed = FrameFeed(VideoReader(self.plan.input, config.video_stream), index.frames, times)
         return SegmentRenderer(index, chosen, engine_for(engine, self.plan.field_order, chosen), feed, config)
 
     def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
