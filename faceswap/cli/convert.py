@@ -37,10 +37,16 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")
         ] = None,
         codec: Annotated[
-            str, typer.Option(help="Encoder: libx264, libx265, libsvtav1, ffv1, prores_ks ...")
+            str,
+            typer.Option(help="Encoder: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, h264_nvenc ..."),
         ] = "libx264",
-        crf: Annotated[float | None, typer.Option(help="Quality of x264/x265/SVT-AV1; lower is better [18].")] = None,
+        crf: Annotated[
+            float | None, typer.Option(help="Constant quality on the encoder's own scale; lower is better.")
+        ] = None,
         preset: Annotated[str | None, typer.Option(help="Speed of the encoder, e.g. veryfast.")] = None,
+        profile: Annotated[
+            str | None, typer.Option(help="Flavour: ProRes proxy lt 422 hq 4444, DNxHR lb sq hq hqx 444.")
+        ] = None,
         pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None,
         faces: Annotated[str, typer.Option(help="main = the largest person of each shot; all = everybody.")] = "main",
         match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
@@ -62,6 +68,7 @@ def register(app: typer.Typer) -> None:
 
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
+        values["profile"] = profile
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }

@@ -24,8 +24,13 @@ class ConvertConfig(Settings):
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
     codec: str = "libx264"
+    """Encoder of the clip: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, or a name of FFmpeg's."""
     crf: float | None = Field(None, ge=0, le=63)
+    """Constant quality on the encoder's own scale; None = its default."""
     preset: str | None = None
+    """Speed: a word of x264's for every encoder that has speeds, or one of the encoder's own."""
+    profile: str | None = None
+    """Flavour of ProRes (proxy lt 422 hq 4444 4444xq) or DNxHR (lb sq hq hqx 444)."""
     pix_fmt: str | None = None
     """None = the source's own, or the nearest the encoder takes."""
     batch: int = Field(8, ge=1, le=64)
@@ -33,4 +38,4 @@ class ConvertConfig(Settings):
 
     @property
     def encode(self) -> EncodeSettings:
-        return EncodeSettings(self.codec, self.crf, self.preset, self.pix_fmt)
+        return EncodeSettings(self.codec, self.crf, self.preset, self.pix_fmt, self.profile)

@@ -55,7 +55,7 @@ def plan_convert(
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
     info = VideoReader(source).info
-    target = Path(output) if output is not None else default_output(source, "_swapped")
+    target = Path(output) if output is not None else default_output(source, "_swapped", config.codec)
     _check_output(source, target, overwrite)
     encode = plan_encode(info, target, config.encode)
     _check_mark(encode)

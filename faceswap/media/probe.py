@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.hdr import DynamicRange, lost_metadata, read_dynamic_range
 from faceswap.media.layouts import layout_of, planar_name
 from faceswap.types import ColorInfo, PlaneLayout
 
@@ -18,14 +19,6 @@ _MAX_PIXELS = 16384 * 16384
 _MIN_SIDE = 16
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _CENTER_SITED = {"mjpeg", "mpeg1video"}
-_DYNAMIC_RANGE_DATA = {
-    "MASTERING_DISPLAY_METADATA": "the HDR10 mastering display",
-    "CONTENT_LIGHT_LEVEL": "the HDR10 light levels",
-    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
-    "DOVI_METADATA": "Dolby Vision metadata",
-    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
-}
-"""Side data that is not carried to the output yet."""
 
 # AVCOL_SPC_* (ITU-T H.273 matrix coefficients).
 _MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
@@ -65,6 +58,8 @@ class ClipInfo:
     pixel_aspect: Fraction | None
     display_matrix: tuple[int, ...] | None = None
     """FFmpeg's nine display-matrix numbers; None = upright."""
+    light: DynamicRange | None = None
+    """Static HDR metadata (HDR10); None = the clip has none."""
     notes: tuple[str, ...] = field(default=())
     """Things taken for granted that the user should know."""
 
@@ -153,10 +148,7 @@ def _clip_info(path: Path, container: Any, stream: Any, frame: Any) -> ClipInfo:
         notes.append(
             "the clip is interlaced; the output has the same lines but is flagged progressive: deinterlace it first"
         )
-    lost = {
-        _DYNAMIC_RANGE_DATA[name] for name in map(_side_data_name, _side_data(frame)) if name in _DYNAMIC_RANGE_DATA
-    }
-    notes += [f"{what} is not carried to the output" for what in sorted(lost)]
+    notes += [f"{what} is not carried to the output" for what in lost_metadata(frame)]
     return ClipInfo(
         path=path,
         container=container.format.name,
@@ -171,6 +163,7 @@ def _clip_info(path: Path, container: Any, stream: Any, frame: Any) -> ClipInfo:
         tags=tags,
         pixel_aspect=stream.sample_aspect_ratio or None,
         display_matrix=_display_matrix(frame),
+        light=read_dynamic_range(frame),
         notes=tuple(notes),
     )
 

@@ -19,7 +19,9 @@ from faceswap.files import disk_errors_named
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import plane_view
+from faceswap.media.recode import planes_in_range
 from faceswap.media.remux import StreamCopier
+from faceswap.media.short_clips import with_decoding_times
 from faceswap.types import Frame
 
 _FRAME_DURATION_FLAG = 1 << 8
@@ -107,15 +109,17 @@ class ClipWriter:
         if info.layout.is_rgb and not plan.layout.is_rgb:
             picture = _picture(yuv_planes(frame, plan), plan.pix_fmt, plan.color.bit_depth)
         else:
-            picture = _picture(frame.planes, info.layout.name, info.color.bit_depth)
+            picture = _picture(planes_in_range(frame, plan.color), info.layout.name, info.color.bit_depth)
             if plan.pix_fmt != info.layout.name:
                 picture = picture.reformat(format=plan.pix_fmt)
         picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
         picture.duration = frame.duration
         picture.color_range, picture.colorspace = plan.tags.range, plan.tags.matrix
+        # ProRes writes the frame's own tags into its headers.
+        picture.color_primaries, picture.color_trc = plan.tags.primaries, plan.tags.transfer
         return picture
 
-    def _mux(self, packets: list[Any]) -> None:
+    def _mux(self, packets: Sequence[Any]) -> None:
         codec = self._stream.codec_context.codec.canonical_name
         with disk_errors_named(self._path):
             for packet in packets:
@@ -127,7 +131,7 @@ class ClipWriter:
 
     def close(self) -> None:
         """Flush the encoder, copy what is left of the other streams, write the container's index."""
-        self._mux(self._stream.encode(None))
+        self._mux(with_decoding_times(self._stream.encode(None), self._plan.codec, self.num_frames))
         with disk_errors_named(self._path):
             if self._copier:
                 self._copier.copy_until(None)
