@@ -48,6 +48,10 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Flavour: ProRes proxy lt 422 hq 4444, DNxHR lb sq hq hqx 444.")
         ] = None,
         pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None,
+        deliver: Annotated[
+            str,
+            typer.Option(help="What to write, comma list: clip, overlay, matte, raw (all .mov beside it), otio."),
+        ] = "clip",
         faces: Annotated[str, typer.Option(help="main = the largest person of each shot; all = everybody.")] = "main",
         match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
         feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
@@ -68,7 +72,7 @@ def register(app: typer.Typer) -> None:
 
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
-        values["profile"] = profile
+        values |= {"profile": profile, "deliver": deliver}
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from faceswap.config import Settings
 from faceswap.media.encode_plan import EncodeSettings
+
+Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
 
 
 class ConvertConfig(Settings):
@@ -33,8 +35,25 @@ class ConvertConfig(Settings):
     """Flavour of ProRes (proxy lt 422 hq 4444 4444xq) or DNxHR (lb sq hq hqx 444)."""
     pix_fmt: str | None = None
     """None = the source's own, or the nearest the encoder takes."""
+    deliver: tuple[Deliverable, ...] = ("clip",)
+    """What is written: the finished "clip", the premultiplied "overlay", the "matte", the "raw" network output, and an
+    "otio" timeline of the shots."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
+
+    @field_validator("deliver", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Take a comma list, as the command line gives it; each thing once, in the order asked for."""
+        names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+        return tuple(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
+
+    @field_validator("deliver")
+    @classmethod
+    def _has_pictures(cls, value: tuple[Deliverable, ...]) -> tuple[Deliverable, ...]:
+        if not set(value) - {"otio"}:
+            raise ValueError("a timeline needs something to show; add clip, overlay, matte or raw")
+        return value
 
     @property
     def encode(self) -> EncodeSettings:
