@@ -29,7 +29,7 @@ SIZE = (96, 128)
 
 def layer(x: float, y: float, *, seed: int = 0, side: int = 48, scale: float = 1.0, angle: float = 0.2) -> Layer:
     """Return a layer of soft noise around (x, y) px, `scale` frame px a patch px."""
-    raw, matched = (np.moveaxis(smooth_noise((side, side), seed + i), -1, 0) for i in (1, 2))
+    raw, matched = (np.moveaxis(smooth_noise((side, side), seed + i, blur=6), -1, 0) for i in (1, 2))
     yy, xx = np.mgrid[0:side, 0:side] + 0.5 - side / 2
     mask = (np.hypot(xx, yy) < side * 0.3).astype(np.float32)[None]
     mask = masks.shape_edge(mask, erode=0.0, feather=6.0)
