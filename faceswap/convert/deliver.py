@@ -19,7 +19,10 @@ from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import Layer, Rendered
 from faceswap.media.encode_plan import EncodePlan, EncodeSettings, plan_encode
 from faceswap.media.layouts import layout_of
+from faceswap.media.picture_texts import PictureTexts
 from faceswap.media.probe import ClipInfo
+from faceswap.media.sequence import SequenceTarget, SequenceWriter, sequence_stem, sequence_target
+from faceswap.provenance.picture_mark import texts_of
 from faceswap.types import ColorInfo, Frame, Patch
 
 if TYPE_CHECKING:
@@ -46,11 +49,66 @@ class VideoProduct:
     """Audio, subtitles and the rest come along."""
 
 
-def products_of(plan: ConvertPlan, config: ConvertConfig) -> list[VideoProduct]:
-    """Return everything with pictures in it that a conversion writes; the clip first unless it is not wanted."""
-    products = []
+@dataclass(frozen=True, slots=True)
+class SequenceProduct:
+    """The finished clip as pictures; EXR holds the matte and the raw network output too."""
+
+    name: str
+    """ "clip"."""
+    target: SequenceTarget
+    info: ClipInfo
+    """Of the source."""
+    texts: PictureTexts
+    """The mark; in every picture."""
+
+    @property
+    def output(self) -> Path:
+        """The folder that will hold the pictures."""
+        return self.target.folder
+
+    def open_writer(self, folder: Path) -> SequenceProductWriter:
+        """Return a writer into a folder that is there; parts are joined by `media.sequence.assemble`."""
+        return SequenceProductWriter(SequenceWriter(folder, self.target, self.info, self.texts), self.target.kind)
+
+
+class SequenceProductWriter:
+    """Writes rendered frames as pictures."""
+
+    def __init__(self, writer: SequenceWriter, kind: str) -> None:
+        self._writer, self._kind = writer, kind
+
+    def write(self, rendered: Rendered) -> None:
+        """Write one frame.
+
+        Raises:
+            ResourceError: disk full.
+        """
+        self._writer.write(rendered.frame, compositing_channels(rendered) if self._kind == "exr" else None)
+
+    def close(self) -> None:
+        """Make everything whole and write the table of frames."""
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Delete what was written."""
+        self._writer.abort()
+
+
+Product = VideoProduct | SequenceProduct
+
+
+def products_of(plan: ConvertPlan, config: ConvertConfig) -> list[Product]:
+    """Return everything with pictures in it that a conversion writes; the clip first unless it is not wanted.
+
+    The timeline is not among them: `convert.timeline` writes it when these are there.
+    """
+    products: list[Product] = []
     if "clip" in config.deliver:
-        products.append(VideoProduct("clip", plan.output, plan.info, plan.encode, finished, copies_streams=True))
+        target = sequence_target(plan.output, config.codec)
+        if target is not None:
+            products.append(SequenceProduct("clip", target, plan.info, texts_of(plan.mark)))
+        else:
+            products.append(VideoProduct("clip", plan.output, plan.info, plan.encode, finished, copies_streams=True))
     products += [compositing_product(name, plan.info, plan.output) for name in config.deliver if name in _COMPOSITING]
     return products
 
@@ -76,7 +134,8 @@ def product_path(name: str, clip_output: Path) -> Path:
     """Return the path of a product beside the clip: `<stem>_overlay.mov` and so on, `<stem>.otio` for the timeline."""
     if name == "clip":
         return clip_output
-    return clip_output.with_name(f"{clip_output.stem}.otio" if name == "otio" else f"{clip_output.stem}_{name}.mov")
+    stem = sequence_stem(clip_output)
+    return clip_output.with_name(f"{stem}.otio" if name == "otio" else f"{stem}_{name}.mov")
 
 
 def product_paths(clip_output: Path, config: ConvertConfig) -> list[Path]:
@@ -115,6 +174,12 @@ def raw(rendered: Rendered, blank: Frame) -> Frame:
         for layer in rendered.layers:
             frame = blend.paste(frame, replace(layer.patch, pixels=layer.raw))
     return _with_alpha(frame, [layer.patch for layer in rendered.layers])
+
+
+def compositing_channels(rendered: Rendered) -> dict[str, NDArray[np.float32]]:
+    """Return the EXR channels beside the finished picture: A, the matte, and face.R, G, B, the raw network output."""
+    alpha = blend.coverage(rendered.source.size, [layer.patch for layer in rendered.layers])
+    return {"A": alpha} | {f"face.{name}": values for name, values in zip("RGB", raw_rgb(rendered), strict=True)}
 
 
 def raw_rgb(rendered: Rendered) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.deliver import product_paths
 from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import DEFAULT_DETECTOR
@@ -14,6 +15,7 @@ from faceswap.files import fingerprint
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
+from faceswap.media.sequence import KINDS, SequenceTarget, plan_pictures, sequence_target
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.mark import Mark
 
@@ -55,10 +57,18 @@ def plan_convert(
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
     info = VideoReader(source).info
-    target = Path(output) if output is not None else default_output(source, "_swapped", config.codec)
-    _check_output(source, target, overwrite)
-    encode = plan_encode(info, target, config.encode)
-    _check_mark(encode)
+    target = Path(output) if output is not None else _default_output(source, config.codec)
+    pictures = sequence_target(target, config.codec)
+    if pictures is not None:
+        _check_pictures(pictures, overwrite)
+        encode = plan_pictures(info, pictures)
+    else:
+        _check_output(source, target, overwrite)
+        encode = plan_encode(info, target, config.encode)
+        _check_mark(encode)
+    for path in product_paths(target, config):
+        if path != target:
+            _check_output(source, path, overwrite)
     digest = fingerprint(source)
     index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
     return ConvertPlan(
@@ -73,6 +83,25 @@ def plan_convert(
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
     )
+
+
+def _default_output(source: Path, codec: str) -> Path:
+    is_pictures = codec in KINDS
+    return source.with_name(f"{source.stem}_swapped") if is_pictures else default_output(source, "_swapped", codec)
+
+
+def _check_pictures(target: SequenceTarget, overwrite: bool) -> None:
+    if target.folder.exists() and not target.folder.is_dir():
+        raise UsageError(f"{target.folder} is a file, not a folder for pictures; choose another -o")
+    if not target.folder.parent.is_dir():
+        raise UsageError(f"the folder {target.folder.parent} does not exist; make it or choose another -o")
+    taken = target.taken_names()
+    if taken and not overwrite:
+        raise UsageError(
+            f"{target.folder} holds {len(taken)} files such as {taken[0]}; use --overwrite to replace them, or another -o"
+        )
+    if not os.access(target.folder if target.folder.exists() else target.folder.parent, os.W_OK):
+        raise UsageError(f"{target.folder} cannot be written to; choose another -o")
 
 
 def _check_mark(encode: EncodePlan) -> None:

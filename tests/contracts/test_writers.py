@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -10,13 +12,19 @@ import numpy as np
 import pytest
 from clips import make_clip
 
+from faceswap.convert.deliver import SequenceProduct
+from faceswap.convert.engine import Rendered
 from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.encoders import ENCODERS, find_encoder
+from faceswap.media.pictures import encode_picture
 from faceswap.media.probe import probe
 from faceswap.media.reader import VideoReader
+from faceswap.media.rgb import rgb_values
+from faceswap.media.sequence import KINDS, sequence_target
 from faceswap.media.writer import ClipWriter
 from faceswap.provenance.mark import Mark, marked_metadata, packet_marker
-from faceswap.provenance.verify import verify_clip
+from faceswap.provenance.picture_mark import texts_of
+from faceswap.provenance.verify import verify_clip, verify_folder
 
 SIZE = (128, 256)
 TIMES = [0, 3600, 7200, 12_000, 14_400]
@@ -137,3 +145,68 @@ def test_alpha_survives_prores_4444(tmp_path: Path) -> None:
     writer.close()
     alpha = next(iter(VideoReader(tmp_path / "out.mov"))).planes[3]
     np.testing.assert_allclose(alpha / 4095, frame.planes[3] / 1023, atol=1 / 1023)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
+def test_pictures_come_back_as_they_were_announced(tmp_path: Path, kind: str, pix_fmt: str) -> None:
+    if kind == "exr":
+        pytest.importorskip("OpenEXR", reason="needs the extra 'interchange'")
+    reader = VideoReader(
+        make_clip(tmp_path / "in.mkv", size=SIZE, pix_fmt=pix_fmt, codec="ffv1", times=TIMES, color_tags=TAGS)
+    )
+    target = sequence_target(tmp_path / "out", kind)
+    assert target is not None
+    product = SequenceProduct("clip", target, reader.info, texts_of(MARK))
+    target.folder.mkdir()
+    writer = product.open_writer(target.folder)
+    frames = list(reader)
+    for frame in frames:
+        writer.write(Rendered(frame, frame))
+    writer.close()
+    assert len(list(target.folder.glob(f"*{KINDS[kind]}"))) == len(frames)
+    table = json.loads((target.folder / "frames.json").read_bytes())
+    assert [row["pts"] * Fraction(table["time_base"]) for row in table["frames"]] == [
+        frame.time.pts * frame.time.time_base for frame in frames
+    ]
+    for frame in frames:
+        path = target.folder / target.name_of(frame.index)
+        report = verify_clip(path)
+        assert (report.container, report.xmp, report.agrees) == (MARK, MARK, True)
+        np.testing.assert_allclose(stored_rgb(path), rgb_values(frame).clip(0, 1), atol=0.003)
+    whole = verify_folder(target.folder)
+    assert (whole.num_pictures, whole.is_marked, whole.marks) == (len(frames), True, frozenset({MARK}))
+
+
+def stored_rgb(path: Path) -> np.ndarray:
+    """Return the (3, h, w) RGB of a picture on a scale from 0 to 1, read by somebody else's code."""
+    if path.suffix == ".exr":
+        import OpenEXR
+
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            return np.stack([file.channels()[name].pixels for name in "RGB"]).astype(np.float32).clip(0, 1)
+    import cv2
+
+    bgr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return bgr[..., ::-1].transpose(2, 0, 1) / np.iinfo(bgr.dtype).max
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_aborted_pictures_leave_nothing(tmp_path: Path, kind: str) -> None:
+    if kind == "exr":
+        pytest.importorskip("OpenEXR", reason="needs the extra 'interchange'")
+    reader = VideoReader(make_clip(tmp_path / "in.mkv", size=SIZE, codec="ffv1", num_frames=2))
+    target = sequence_target(tmp_path / "out", kind)
+    assert target is not None
+    target.folder.mkdir()
+    writer = SequenceProduct("clip", target, reader.info, texts_of(MARK)).open_writer(target.folder)
+    for frame in reader:
+        writer.write(Rendered(frame, frame))
+    writer.abort()
+    assert list(target.folder.iterdir()) == []
+
+
+def test_a_folder_with_an_unmarked_picture_is_not_marked(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode_picture(".png", np.zeros((16, 16, 3), np.uint8)))
+    report = verify_folder(tmp_path)
+    assert (report.num_pictures, report.is_marked, report.unmarked) == (1, False, (tmp_path / "a.png",))
