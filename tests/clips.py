@@ -44,6 +44,7 @@ def make_clip(
     pixel_aspect: Fraction | None = None,
     color_tags: tuple[int, int, int, int] | None = None,
     picture: Picture | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a clip and return its path; the container follows the suffix.
 
@@ -56,16 +57,18 @@ def make_clip(
         chapters: (start s, end s, title).
         color_tags: (primaries, transfer, matrix, range) as H.273 numbers.
         picture: default: a gradient that moves by some pixels a frame.
+        options: of the encoder, over the usual ones.
     """
     step = 1 / Fraction(rate)
     time_base = time_base or (step if times is None else _TICK)
     ticks = list(times) if times is not None else [round(i * step / time_base) for i in range(num_frames)]
     picture = picture or (lambda index: gradient_picture(size, index))
     muxer = _MUXERS.get(path.suffix.lower(), path.suffix[1:].lower())
-    options = {"movflags": "use_metadata_tags"} if muxer in ("mp4", "mov") else {}
-    with av.open(f"file:{path}", "w", format=muxer, options=options) as output:
+    muxer_options = {"movflags": "use_metadata_tags"} if muxer in ("mp4", "mov") else {}
+    with av.open(f"file:{path}", "w", format=muxer, options=muxer_options) as output:
         output.metadata.update(metadata or {})
         video = _add_video(output, codec, pix_fmt, size, Fraction(rate), time_base)
+        video.codec_context.options = {**_OPTIONS.get(codec, {}), **(options or {})}
         if pixel_aspect is not None:
             video.codec_context.sample_aspect_ratio = pixel_aspect
         if rotation is not None:
@@ -132,7 +135,6 @@ def _add_video(
     context.height, context.width = size
     context.pix_fmt = pix_fmt
     video.time_base = context.time_base = time_base
-    context.options = dict(_OPTIONS.get(codec, {}))
     context.flags |= 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: durations reach the container
     context.thread_count = 1
     return video

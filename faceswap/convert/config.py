@@ -38,6 +38,8 @@ class ConvertConfig(Settings):
     deliver: tuple[Deliverable, ...] = ("clip",)
     """What is written: the finished "clip", the premultiplied "overlay", the "matte", the "raw" network output, and an
     "otio" timeline of the shots."""
+    copy_untouched: bool = False
+    """Copy the source's packets where no face is swapped, encode only the rest."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 

@@ -1,146 +1,27 @@
-"""What leaves a conversion: the finished clip and what a compositor needs to redo the blend.
+"""Pictures that leave a conversion: the finished one and what a compositor needs to redo the blend.
 
-Products are data and pure functions from a `Rendered` to a picture; who renders loops over the clip and hands each
-product its pictures. The mark is put into every one of them by the writer.
+Pure functions from a `Rendered`; `products` says which files they go to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.convert import blend
-from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import Layer, Rendered
-from faceswap.media.encode_plan import EncodePlan, EncodeSettings, plan_encode
+from faceswap.media.encode_plan import EncodeSettings
 from faceswap.media.layouts import layout_of
-from faceswap.media.picture_texts import PictureTexts
 from faceswap.media.probe import ClipInfo
-from faceswap.media.sequence import SequenceTarget, SequenceWriter, sequence_stem, sequence_target
-from faceswap.provenance.picture_mark import texts_of
 from faceswap.types import ColorInfo, Frame, Patch
-
-if TYPE_CHECKING:
-    from faceswap.convert.plan import ConvertPlan
 
 _DEPTH = 10
 """Bits of the compositing products: what the ProRes encoder takes."""
 _STUDIO_RANGE = 1
 _BT709 = 1
-
-
-@dataclass(frozen=True, slots=True)
-class VideoProduct:
-    """A clip to be written beside (or instead of) the finished one."""
-
-    name: str
-    """ "clip", "overlay", "matte" or "raw"."""
-    output: Path
-    info: ClipInfo
-    """Of the frames that `picture` gives."""
-    encode: EncodePlan
-    picture: Callable[[Rendered], Frame]
-    copies_streams: bool
-    """Audio, subtitles and the rest come along."""
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceProduct:
-    """The finished clip as pictures; EXR holds the matte and the raw network output too."""
-
-    name: str
-    """ "clip"."""
-    target: SequenceTarget
-    info: ClipInfo
-    """Of the source."""
-    texts: PictureTexts
-    """The mark; in every picture."""
-
-    @property
-    def output(self) -> Path:
-        """The folder that will hold the pictures."""
-        return self.target.folder
-
-    def open_writer(self, folder: Path) -> SequenceProductWriter:
-        """Return a writer into a folder that is there; parts are joined by `media.sequence.assemble`."""
-        return SequenceProductWriter(SequenceWriter(folder, self.target, self.info, self.texts), self.target.kind)
-
-
-class SequenceProductWriter:
-    """Writes rendered frames as pictures."""
-
-    def __init__(self, writer: SequenceWriter, kind: str) -> None:
-        self._writer, self._kind = writer, kind
-
-    def write(self, rendered: Rendered) -> None:
-        """Write one frame.
-
-        Raises:
-            ResourceError: disk full.
-        """
-        self._writer.write(rendered.frame, compositing_channels(rendered) if self._kind == "exr" else None)
-
-    def close(self) -> None:
-        """Make everything whole and write the table of frames."""
-        self._writer.close()
-
-    def abort(self) -> None:
-        """Delete what was written."""
-        self._writer.abort()
-
-
-Product = VideoProduct | SequenceProduct
-
-
-def products_of(plan: ConvertPlan, config: ConvertConfig) -> list[Product]:
-    """Return everything with pictures in it that a conversion writes; the clip first unless it is not wanted.
-
-    The timeline is not among them: `convert.timeline` writes it when these are there.
-    """
-    products: list[Product] = []
-    if "clip" in config.deliver:
-        target = sequence_target(plan.output, config.codec)
-        if target is not None:
-            products.append(SequenceProduct("clip", target, plan.info, texts_of(plan.mark)))
-        else:
-            products.append(VideoProduct("clip", plan.output, plan.info, plan.encode, finished, copies_streams=True))
-    products += [compositing_product(name, plan.info, plan.output) for name in config.deliver if name in _COMPOSITING]
-    return products
-
-
-def compositing_product(name: str, info: ClipInfo, clip_output: Path) -> VideoProduct:
-    """Return one of the products for a compositor.
-
-    Args:
-        name: "overlay", "matte" or "raw".
-        info: of the source. clip_output: where the finished clip goes, or would go.
-    """
-    pix_fmt, settings, draw = _COMPOSITING[name]
-    output = product_path(name, clip_output)
-    drawn = _drawn_info(info, pix_fmt)
-
-    def picture(rendered: Rendered) -> Frame:
-        return draw(rendered, _blank(rendered.source, drawn))
-
-    return VideoProduct(name, output, drawn, plan_encode(drawn, output, settings), picture, copies_streams=False)
-
-
-def product_path(name: str, clip_output: Path) -> Path:
-    """Return the path of a product beside the clip: `<stem>_overlay.mov` and so on, `<stem>.otio` for the timeline."""
-    if name == "clip":
-        return clip_output
-    stem = sequence_stem(clip_output)
-    return clip_output.with_name(f"{stem}.otio" if name == "otio" else f"{stem}_{name}.mov")
-
-
-def product_paths(clip_output: Path, config: ConvertConfig) -> list[Path]:
-    """Return every path that a conversion will write."""
-    return [product_path(name, clip_output) for name in config.deliver]
 
 
 def finished(rendered: Rendered) -> Frame:
@@ -193,10 +74,20 @@ def raw_rgb(rendered: Rendered) -> NDArray[np.float32]:
     return picture
 
 
-_COMPOSITING: dict[str, tuple[str, EncodeSettings, Callable[[Rendered, Frame], Frame]]] = {
-    "overlay": ("yuva444p10le", EncodeSettings("prores4444"), overlay),
-    "matte": ("yuv422p10le", EncodeSettings("prores"), matte),
-    "raw": ("yuva444p10le", EncodeSettings("prores4444"), raw),
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How one of the products for a compositor is made."""
+
+    pix_fmt: str
+    settings: EncodeSettings
+    draw: Callable[[Rendered, Frame], Frame]
+    """(rendered, blank frame of this format) -> picture."""
+
+
+DRAWINGS: Mapping[str, Drawing] = {
+    "overlay": Drawing("yuva444p10le", EncodeSettings("prores4444"), overlay),
+    "matte": Drawing("yuv422p10le", EncodeSettings("prores"), matte),
+    "raw": Drawing("yuva444p10le", EncodeSettings("prores4444"), raw),
 }
 
 
@@ -204,7 +95,7 @@ def _square(layer: Layer) -> Patch:
     return replace(layer.patch, pixels=layer.raw, mask=np.ones((1, *layer.raw.shape[1:]), dtype=np.float32))
 
 
-def _drawn_info(info: ClipInfo, pix_fmt: str) -> ClipInfo:
+def drawn_info(info: ClipInfo, pix_fmt: str) -> ClipInfo:
     """Return the source's facts for pictures of another format: same size, times, turn and tags, studio range."""
     is_rgb = info.layout.is_rgb
     color = replace(
@@ -217,7 +108,7 @@ def _drawn_info(info: ClipInfo, pix_fmt: str) -> ClipInfo:
     return replace(info, layout=layout_of(pix_fmt)[0], color=color, tags=tags, light=None, notes=())
 
 
-def _blank(source: Frame, info: ClipInfo) -> Frame:
+def blank_frame(source: Frame, info: ClipInfo) -> Frame:
     """Return a black, fully transparent frame at the source's time."""
     height, width = info.size
     shift_y, shift_x = info.layout.chroma_shift

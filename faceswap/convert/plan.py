@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.deliver import product_paths
+from faceswap.convert.names import product_paths
 from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import DEFAULT_DETECTOR
@@ -28,9 +29,12 @@ class ConvertPlan:
     output: Path
     info: ClipInfo
     encode: EncodePlan
+    config: ConvertConfig
     identity: str
     fingerprint: str
     """Of the input."""
+    work_path: Path
+    """Folder of the job while it runs."""
     index_path: Path
     has_index: bool
     mark: Mark
@@ -66,18 +70,20 @@ def plan_convert(
         _check_output(source, target, overwrite)
         encode = plan_encode(info, target, config.encode)
         _check_mark(encode)
-    for path in product_paths(target, config):
+    for path in product_paths(target, config.deliver):
         if path != target:
             _check_output(source, path, overwrite)
     digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
+    index_path = target.parent / ".faceswap" / f"{_short(source.stem)}-{digest[:12]}.faces.db"
     return ConvertPlan(
         input=source,
         output=target,
         info=info,
         encode=encode,
+        config=config,
         identity=identity,
         fingerprint=digest,
+        work_path=target.parent / ".faceswap" / f"{_short(target.name)}.work",
         index_path=index_path,
         has_index=load_index(index_path, digest, config, detector) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
@@ -102,6 +108,12 @@ def _check_pictures(target: SequenceTarget, overwrite: bool) -> None:
         )
     if not os.access(target.folder if target.folder.exists() else target.folder.parent, os.W_OK):
         raise UsageError(f"{target.folder} cannot be written to; choose another -o")
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
 
 
 def _check_mark(encode: EncodePlan) -> None:

@@ -141,6 +141,7 @@ def analyse(
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
+        num_damaged=reader.num_damaged,
         shots=tuple(clip.shots),
         faces=tuple(sorted(clip.faces, key=lambda face: (face.frame, face.track))),
     )

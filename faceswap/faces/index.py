@@ -47,6 +47,8 @@ class FaceIndex:
     every: int
     """Every n-th frame was analysed."""
     min_face_px: int
+    num_damaged: int
+    """Places of the clip that did not decode."""
     shots: tuple[Shot, ...]
     faces: tuple[Face, ...]
     _by_frame: dict[int, list[Face]] = field(init=False, repr=False)
@@ -98,6 +100,7 @@ class FaceIndex:
             "time_base": self.frames.time_base,
             "every": self.every,
             "min_face_px": self.min_face_px,
+            "num_damaged": self.num_damaged,
         }
         database.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
         database.executemany("INSERT INTO shots VALUES (?, ?)", [(s.start, s.stop) for s in self.shots])
@@ -127,6 +130,7 @@ class FaceIndex:
                     frames=_frame_table(Fraction(meta["time_base"]), database),
                     every=int(meta["every"]),
                     min_face_px=int(meta["min_face_px"]),
+                    num_damaged=int(meta["num_damaged"]),
                     shots=tuple(Shot(*row) for row in database.execute("SELECT start, stop FROM shots ORDER BY start")),
                     faces=tuple(map(_face, database.execute("SELECT * FROM faces ORDER BY frame, track"))),
                 )

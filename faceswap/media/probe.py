@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -104,6 +105,12 @@ def pick_video_stream(container: Any, path: Path) -> Any:
         raise UnsupportedInputError(f"{path} has no video stream")
     best = container.streams.best("video")
     return best if best in streams else streams[0]
+
+
+def count_streams(path: Path) -> dict[str, int]:
+    """Return how many streams of each kind ("video", "audio", "subtitle", "data", "attachment") a file holds."""
+    with open_input(path) as container:
+        return dict(Counter(stream.type for stream in container.streams))
 
 
 def probe(path: Path) -> ClipInfo:

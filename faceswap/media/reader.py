@@ -11,14 +11,16 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.errors import UnsupportedInputError
+from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.decoding import DecodingPass
+from faceswap.media.digest import frame_digest
 from faceswap.media.layouts import planar_name
 from faceswap.media.pictures import PictureFolder
-from faceswap.media.probe import ClipInfo, open_input, pick_video_stream, probe
-from faceswap.types import Frame, Timestamp
+from faceswap.media.probe import ClipInfo, probe
+from faceswap.types import Frame, FrameTable, Timestamp
 
-_MAX_HOLES = 100
-"""Damaged places after which a file is given up."""
+_SEEK_BACK = (0, 16, 64, 256)
+"""Frames before the wanted one to seek to, one after the other, until a key frame early enough is found."""
 
 
 class Reader(Protocol):
@@ -49,7 +51,6 @@ class VideoReader:
     def __init__(self, path: Path) -> None:
         self.info = probe(path)
         self.num_damaged = 0
-        self._is_cut_off = False
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame once; each pass opens the file anew.
@@ -57,43 +58,65 @@ class VideoReader:
         Raises:
             UnsupportedInputError: the picture changes its size or format on the way.
         """
+        current = DecodingPass(self.info)
         self.num_damaged = 0
-        with open_input(self.info.path) as container:
-            stream = pick_video_stream(container, self.info.path)
-            stream.thread_type = "AUTO"
-            last_pts, step = None, self._ticks_per_frame()
-            for index, decoded in enumerate(self._decode(container, stream)):
-                # AVI and raw streams carry no times: count on at the clip's own rate.
-                pts = decoded.pts if decoded.pts is not None else (0 if last_pts is None else last_pts + step)
-                last_pts = pts
-                yield self._frame(decoded, index, pts)
+        for index, (decoded, pts) in enumerate(current.pictures()):
+            yield self._frame(decoded, index, pts)
+            self.num_damaged = current.num_damaged
+        self.num_damaged = current.num_damaged
 
-    def _decode(self, container: Any, stream: Any) -> Iterator[Any]:
-        for packet in self._packets(container, stream):
-            try:
-                yield from packet.decode()
-            except av.FFmpegError:
-                self.num_damaged += 1
-        if self._is_cut_off:  # the demuxer gave no end-of-stream packet that would have emptied the decoder
-            with suppress(av.FFmpegError):
-                yield from stream.codec_context.decode(None)
+    def frames_from(self, index: int, table: FrameTable) -> Iterator[Frame]:
+        """Yield the frames from number `index` on, the same as a whole pass gives; `num_damaged` stays as it is.
 
-    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Yield packets, going on behind damaged places as long as the demuxer finds something there."""
-        self._is_cut_off = False
-        for _ in range(_MAX_HOLES):
-            try:
-                yield from container.demux(stream)
-                return
-            except av.InvalidDataError:
-                self.num_damaged += 1
-            except av.FFmpegError:  # a truncated file ends in an I/O error: what came before is still good
-                self.num_damaged += 1
+        A key frame before `index` is reached by seeking. Each frame is compared with the table; where one differs (open
+        GOPs, broken seek tables, streams without times) an earlier key frame is tried, at last the start of the clip.
+
+        Args:
+            index: 0 to `len(table)`; at `len(table)` nothing is left to yield.
+            table: times and digests of all frames, from a whole pass over the same clip.
+
+        Raises:
+            UsageError: `index` is not in the clip. UnsupportedInputError: the clip is not the one of the table.
+        """
+        if not 0 <= index <= len(table):
+            raise UsageError(f"{self.info.path} has no frame {index}; it holds {len(table)} frames, counted from 0")
+        for back in _SEEK_BACK:
+            if index - back <= 0 or index == len(table):
                 break
-        self._is_cut_off = True
+            for frame in self._frames_by_seeking(index, int(table.pts[index - back]), table):
+                yield frame
+                index += 1
+        if index < len(table):
+            yield from self._frames_by_counting(index, table)
 
-    def _ticks_per_frame(self) -> int:
-        return max(1, round(1 / (self.info.rate * self.info.time_base)))
+    def _frames_by_seeking(self, index: int, seek_to: int, table: FrameTable) -> Iterator[Frame]:
+        """Yield frames from `index` on for as long as they are those of the table."""
+        with suppress(av.FFmpegError, UnsupportedInputError):  # whatever is wrong, a whole pass will tell it better
+            for decoded, pts in DecodingPass(self.info).pictures(seek_to):
+                if pts < table.pts[index]:
+                    continue
+                frame = self._frame(decoded, index, pts)
+                if pts != table.pts[index] or frame_digest(frame) != table.digest[index]:
+                    return
+                yield frame
+                index += 1
+                if index == len(table):
+                    return
+
+    def _frames_by_counting(self, index: int, table: FrameTable) -> Iterator[Frame]:
+        number = -1
+        for number, (decoded, pts) in enumerate(DecodingPass(self.info).pictures()):
+            if number == index and pts != table.pts[index]:
+                raise self._changed(f"frame {index} is at {pts} ticks and was at {table.pts[index]}")
+            if number >= index:
+                yield self._frame(decoded, number, pts)
+        if number + 1 != len(table):
+            raise self._changed(f"it holds {number + 1} frames and held {len(table)}")
+
+    def _changed(self, how: str) -> UnsupportedInputError:
+        return UnsupportedInputError(
+            f"{self.info.path} is not the clip that was analysed: {how}; repeat the command to analyse it anew"
+        )
 
     def _frame(self, decoded: Any, index: int, pts: int) -> Frame:
         info = self.info

@@ -11,9 +11,10 @@ import av
 import numpy as np
 import pytest
 from clips import make_clip
+from makers import encode_clip
 
-from faceswap.convert.deliver import SequenceProduct
 from faceswap.convert.engine import Rendered
+from faceswap.convert.products import SequenceProduct
 from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.encoders import ENCODERS, find_encoder
 from faceswap.media.pictures import encode_picture
@@ -21,7 +22,6 @@ from faceswap.media.probe import probe
 from faceswap.media.reader import VideoReader
 from faceswap.media.rgb import rgb_values
 from faceswap.media.sequence import KINDS, sequence_target
-from faceswap.media.writer import ClipWriter
 from faceswap.provenance.mark import Mark, marked_metadata, packet_marker
 from faceswap.provenance.picture_mark import texts_of
 from faceswap.provenance.verify import verify_clip, verify_folder
@@ -88,12 +88,9 @@ def encoded(tmp_path: Path, case: Case) -> tuple[Path, Path]:
     output = tmp_path / f"out{case.suffix}"
     reader = VideoReader(source)
     plan = plan_encode(reader.info, output, EncodeSettings(case.codec, **dict(case.settings)))
-    writer = ClipWriter(
-        output, reader.info, plan, metadata=marked_metadata({}, MARK), edit_key_packet=packet_marker(MARK)
+    encode_clip(
+        output, reader.info, plan, reader, metadata=marked_metadata({}, MARK), edit_key_packet=packet_marker(MARK)
     )
-    for frame in reader:
-        writer.write(frame)
-    writer.close()
     return source, output
 
 
@@ -140,9 +137,7 @@ def test_alpha_survives_prores_4444(tmp_path: Path) -> None:
     ramp = np.linspace(0, 1023, SIZE[1]).round().astype(np.uint16)
     frame = replace(frame, planes=(*frame.planes[:3], np.broadcast_to(ramp, SIZE)))
     plan = plan_encode(reader.info, tmp_path / "out.mov", EncodeSettings("prores4444"))
-    writer = ClipWriter(tmp_path / "out.mov", reader.info, plan)
-    writer.write(frame)
-    writer.close()
+    encode_clip(tmp_path / "out.mov", reader.info, plan, [frame])
     alpha = next(iter(VideoReader(tmp_path / "out.mov"))).planes[3]
     np.testing.assert_allclose(alpha / 4095, frame.planes[3] / 1023, atol=1 / 1023)
 
@@ -158,7 +153,6 @@ def test_pictures_come_back_as_they_were_announced(tmp_path: Path, kind: str, pi
     target = sequence_target(tmp_path / "out", kind)
     assert target is not None
     product = SequenceProduct("clip", target, reader.info, texts_of(MARK))
-    target.folder.mkdir()
     writer = product.open_writer(target.folder)
     frames = list(reader)
     for frame in frames:
@@ -198,7 +192,6 @@ def test_aborted_pictures_leave_nothing(tmp_path: Path, kind: str) -> None:
     reader = VideoReader(make_clip(tmp_path / "in.mkv", size=SIZE, codec="ffv1", num_frames=2))
     target = sequence_target(tmp_path / "out", kind)
     assert target is not None
-    target.folder.mkdir()
     writer = SequenceProduct("clip", target, reader.info, texts_of(MARK)).open_writer(target.folder)
     for frame in reader:
         writer.write(Rendered(frame, frame))

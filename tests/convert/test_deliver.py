@@ -9,19 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import make_clip
-from makers import noise_frame, smooth_noise
+from makers import encode_clip, noise_frame, smooth_noise
 from numpy.typing import NDArray
 
 from faceswap import color, geometry, masks
 from faceswap.config import validated
 from faceswap.convert import blend
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.deliver import VideoProduct, compositing_product, product_paths, raw_rgb
+from faceswap.convert.deliver import raw_rgb
 from faceswap.convert.engine import Layer, Rendered
+from faceswap.convert.names import product_paths
+from faceswap.convert.products import VideoProduct, compositing_product
 from faceswap.errors import UsageError
 from faceswap.media.probe import ClipInfo, probe
 from faceswap.media.reader import VideoReader
-from faceswap.media.writer import ClipWriter
 from faceswap.types import Frame, Patch
 
 SIZE = (96, 128)
@@ -150,10 +151,8 @@ def test_products_keep_size_times_turn_and_tags(tmp_path: Path, name: str) -> No
     reader = VideoReader(source)
     made = compositing_product(name, reader.info, tmp_path / "out.mp4")
     assert made.output == tmp_path / f"out_{name}.mov"
-    writer = ClipWriter(made.output, made.info, made.encode)
-    for frame in reader:
-        writer.write(made.picture(Rendered(frame, frame, (layer(60, 45),))))
-    writer.close()
+    pictures = [made.picture(Rendered(frame, frame, (layer(60, 45),))) for frame in reader]
+    encode_clip(made.output, made.info, made.encode, pictures)
     after = VideoReader(made.output)
     for fact in ("size", "display_matrix", "pixel_aspect", "tags", "time_base"):
         assert getattr(after.info, fact) == getattr(reader.info, fact), fact
@@ -171,7 +170,7 @@ def test_rgb_sources_get_products_in_bt709(tmp_path: Path) -> None:
 def test_deliverables_are_chosen_by_a_comma_list() -> None:
     config = validated(ConvertConfig, {"deliver": "clip, overlay,overlay,otio"}, "convert")
     assert config.deliver == ("clip", "overlay", "otio")
-    names = [path.name for path in product_paths(Path("a/out.mp4"), config)]
+    names = [path.name for path in product_paths(Path("a/out.mp4"), config.deliver)]
     assert names == ["out.mp4", "out_overlay.mov", "out.otio"]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import make_clip
+from makers import encode_clip
 
 from faceswap.errors import UsageError
 from faceswap.media import encoders
@@ -12,7 +13,6 @@ from faceswap.media.encode_plan import EncodePlan, EncodeSettings, default_outpu
 from faceswap.media.encoders import find_encoder
 from faceswap.media.probe import ClipInfo, probe
 from faceswap.media.reader import VideoReader
-from faceswap.media.writer import ClipWriter
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +94,7 @@ def test_a_lower_crf_gives_a_larger_file_with_every_scale(tmp_path: Path) -> Non
         sizes = []
         for crf in (8, 30):
             output = tmp_path / f"{codec}-{crf}.mkv"
-            writer = ClipWriter(output, reader.info, planned(reader.info, str(output), codec, crf=crf))
-            for frame in reader:
-                writer.write(frame)
-            writer.close()
+            encode_clip(output, reader.info, planned(reader.info, str(output), codec, crf=crf), reader)
             sizes.append(output.stat().st_size)
         assert sizes[0] > 1.2 * sizes[1], codec
 
@@ -145,9 +142,7 @@ def test_full_range_becomes_studio_range_where_the_stream_cannot_say_it(tmp_path
     frame = next(iter(reader))
     plan = planned(reader.info, "o.mov", codec)
     assert any("full range becomes studio range" in loss for loss in plan.losses)
-    writer = ClipWriter(tmp_path / "o.mov", reader.info, plan)
-    writer.write(frame)
-    writer.close()
+    encode_clip(tmp_path / "o.mov", reader.info, plan, [frame])
     after = next(iter(VideoReader(tmp_path / "o.mov")))
     step = 2 ** (after.color.bit_depth - 8)
     for x in (20, 230):

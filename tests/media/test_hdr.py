@@ -7,13 +7,13 @@ import av
 import numpy as np
 import pytest
 from clips import make_clip
+from makers import encode_clip
 
 from faceswap.media import hdr
 from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.hdr import DynamicRange, MasteringDisplay
 from faceswap.media.probe import probe
 from faceswap.media.reader import VideoReader
-from faceswap.media.writer import ClipWriter
 
 DISPLAY = MasteringDisplay(
     red=(Fraction(34000, 50000), Fraction(16000, 50000)),
@@ -47,10 +47,7 @@ def hdr_clip(path: Path, options: str | None = None) -> Path:
 
 def rewritten(source: Path, output: Path, codec: str) -> Path:
     reader = VideoReader(source)
-    writer = ClipWriter(output, reader.info, plan_encode(reader.info, output, EncodeSettings(codec)))
-    for frame in reader:
-        writer.write(frame)
-    writer.close()
+    encode_clip(output, reader.info, plan_encode(reader.info, output, EncodeSettings(codec)), reader)
     return output
 
 
