@@ -141,9 +141,10 @@ def _summary(report: ConvertReport) -> str:
     skipped = "".join(f", {count} {what} left as they were" for what, count in report.skipped.items())
     copied = f", {report.frames_copied} frames copied from the input" if report.frames_copied else ""
     resumed = f", {report.frames_resumed} finished before" if report.frames_resumed else ""
+    delivered = "\n".join(map(str, report.delivered))
     checked = ", ".join(f"{subject} {found}" for subject, found in report.checks.items())
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
         f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n"
-        f"compared with the input: {checked}\n{report.output}"
+        f"compared with the input: {checked}\n{delivered}"
     )

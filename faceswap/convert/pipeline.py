@@ -85,6 +85,7 @@ def convert_clip(
         checks=made.checks,
         is_complete=not missing,
         has_reused_index=plan.has_index,
+        delivered=made.delivered,
         notes=(*plan.notes, *made.notes, *missing),
     )
 

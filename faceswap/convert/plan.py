@@ -9,11 +9,13 @@ from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.names import product_paths
+from faceswap.convert.timeline import open_otio
 from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import fingerprint
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
+from faceswap.media.picture_files import open_exr_package
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.media.sequence import KINDS, SequenceTarget, plan_pictures, sequence_target
@@ -73,6 +75,7 @@ def plan_convert(
     for path in product_paths(target, config.deliver):
         if path != target:
             _check_output(source, path, overwrite)
+    _check_packages(encode, config)
     digest = fingerprint(source)
     index_path = target.parent / ".faceswap" / f"{_short(source.stem)}-{digest[:12]}.faces.db"
     return ConvertPlan(
@@ -114,6 +117,14 @@ def _short(name: str) -> str:
     """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
+
+
+def _check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
+    """Raise UsageError for an optional package that is needed and missing."""
+    if encode.codec == "exr":
+        open_exr_package()
+    if "otio" in config.deliver:
+        open_otio()
 
 
 def _check_mark(encode: EncodePlan) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -200,9 +201,9 @@ def _table(target: SequenceTarget, info: ClipInfo, texts: PictureTexts, rows: Se
 
 
 def assemble(parts: Sequence[Path], target: SequenceTarget) -> None:
-    """Move the pictures of several finished part folders into the target's folder, as one sequence with one table.
+    """Put the pictures of several finished part folders into the target's folder, as one sequence with one table.
 
-    The table comes last: while it is missing, the sequence is not whole. Repeating it after a break goes on.
+    The parts stay whole. The table comes last: while it is missing, the sequence is not whole.
 
     Raises:
         FaceswapError: a part lacks its table, or parts are not of the same clip and settings.
@@ -213,13 +214,52 @@ def assemble(parts: Sequence[Path], target: SequenceTarget) -> None:
     if any(fact != facts[0] for fact in facts):
         raise FaceswapError(f"the parts of {target.folder} are not of one conversion; delete them and start anew")
     rows = [row for table in tables for row in table["frames"]]
-    for part, table in zip(parts, tables, strict=True):
-        for row in table["frames"]:
-            source = part / row["file"]
-            if source.exists() or not (target.folder / row["file"]).exists():
-                os.replace(source, target.folder / row["file"])
-    merged = {**tables[0], "frames": sorted(rows, key=lambda row: row["frame"])}
-    write_atomic(target.folder / target.table_name, (json.dumps(merged, indent=1, sort_keys=True) + "\n").encode())
+    with disk_errors_named(target.folder):
+        for part, table in zip(parts, tables, strict=True):
+            for row in table["frames"]:
+                _place(part / row["file"], target.folder / row["file"])
+        merged = {**tables[0], "frames": sorted(rows, key=lambda row: row["frame"])}
+        write_atomic(target.folder / target.table_name, (json.dumps(merged, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _place(source: Path, destination: Path) -> None:
+    """Make a file appear under a second name; a copy where the disk has no hard links."""
+    destination.unlink(missing_ok=True)
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copyfile(source, destination)
+        sync_file(destination)
+
+
+def publish_pictures(folder: Path, target: SequenceTarget) -> None:
+    """Give a whole sequence its place; pictures of an earlier one with the same names go.
+
+    A new folder appears at once. In a folder that is there the table goes first and comes last: while it is missing, the
+    sequence is not whole.
+    """
+    with disk_errors_named(target.folder):
+        if not target.folder.exists():
+            os.replace(folder, target.folder)
+            sync_folder(target.folder.parent)
+            return
+        names = sorted(path.name for path in folder.iterdir() if path.name != target.table_name)
+        for old in [target.table_name, *target.taken_names()]:
+            if old not in names:
+                (target.folder / old).unlink(missing_ok=True)
+        for name in [*names, target.table_name]:
+            os.replace(folder / name, target.folder / name)
+        sync_folder(target.folder)
+
+
+def read_rows(target: SequenceTarget) -> list[dict[str, Any]]:
+    """Return the rows of a sequence's table of frames: frame, file, pts, duration.
+
+    Raises:
+        FaceswapError: there is none, or of another version.
+    """
+    rows = _read_table(target.folder / target.table_name)["frames"]
+    return list(rows)
 
 
 def _read_table(path: Path) -> dict[str, Any]:

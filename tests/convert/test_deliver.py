@@ -171,7 +171,7 @@ def test_deliverables_are_chosen_by_a_comma_list() -> None:
     config = validated(ConvertConfig, {"deliver": "clip, overlay,overlay,otio"}, "convert")
     assert config.deliver == ("clip", "overlay", "otio")
     names = [path.name for path in product_paths(Path("a/out.mp4"), config.deliver)]
-    assert names == ["out.mp4", "out_overlay.mov", "out.otio"]
+    assert names == ["out.mp4", "out_overlay.mov", "out.otio", "out.edl", "out.xml", "out.fcpxml"]
 
 
 @pytest.mark.parametrize("text", ["clip,mask", "", "otio"])
