@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
         app,
         examples(
             "faceswap convert scene.mp4 -m models/data",
-            "faceswap convert scene.mov -m models/data -o out.mkv --to data-tng --codec libx265 --crf 16 --preset slow",
+            "faceswap convert scene.mov -m models/data -o out.mkv --to data-tng --codec h265 --crf 16 --preset slow",
+            "faceswap convert scene.mov -m models/data -o out.mov --codec prores --deliver clip,overlay,matte,otio",
+            "faceswap convert scene.mov -m models/data -o frames --codec exr",
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
         ),
     )

@@ -11,11 +11,12 @@ import pytest
 from clips import astronaut_picture, make_clip
 from makers import detector, tiny_model
 
+from faceswap.convert import make
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.convert.plan import plan_convert
 from faceswap.convert.report import ConvertReport
-from faceswap.errors import UsageError
+from faceswap.errors import ProvenanceError, ResourceError, UsageError
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.verify import verify_clip, verify_folder
@@ -154,3 +155,37 @@ def test_repeating_a_delivery_gives_the_same_bytes(clip: Path, model: SwapModel,
         if path.is_file() and ".faceswap" not in path.parts:
             other = tmp_path / "b" / path.relative_to(tmp_path / "a")
             assert path.read_bytes() == other.read_bytes(), path
+
+
+def test_finished_segments_of_all_products_are_kept_when_the_end_fails(
+    clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ResourceError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("faceswap.convert.make.publish", fail)
+        with pytest.raises(ResourceError):
+            converted(clip, model, tmp_path / "out", codec="png", deliver="clip,matte")
+    assert visible(tmp_path) == {"in.mkv"}
+    report = converted(clip, model, tmp_path / "out", codec="png", deliver="clip,matte")
+    assert report.frames_resumed == NUM_FRAMES
+    assert verify_folder(tmp_path / "out").num_pictures == NUM_FRAMES
+    assert verify_clip(tmp_path / "out_matte.mov").is_marked
+
+
+def test_an_output_without_its_mark_withholds_all(
+    clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The matte is put together without its metadata.
+    real = make.marked_metadata
+    calls: list[int] = []
+
+    def forgetful(*args: object) -> dict[str, str]:
+        calls.append(1)
+        return real(*args) if len(calls) == 1 else {}  # type: ignore[arg-type]
+
+    monkeypatch.setattr(make, "marked_metadata", forgetful)
+    with pytest.raises(ProvenanceError, match=r"out_matte\.mov was withheld"):
+        converted(clip, model, tmp_path / "out.mkv", deliver="clip,matte")
+    assert visible(tmp_path) == {"in.mkv"}
