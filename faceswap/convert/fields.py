@@ -15,7 +15,7 @@ from typing import Protocol
 from faceswap import geometry
 from faceswap.convert.engine import Rendered
 from faceswap.errors import ShapeError
-from faceswap.faces.fields import PARITIES, at_field_time, face_in_field, field_of
+from faceswap.faces.fields import PARITIES, at_field_time, combing, face_in_field, field_of
 from faceswap.media.planes import weave
 from faceswap.types import Face, FieldOrder, Frame
 
@@ -81,11 +81,14 @@ def split_fields(
     fields: list[Frame] = []
     of_fields: list[list[Face]] = []
     for frame, of_frame in zip(frames, faces, strict=True):
+        shares = [combing(frame, face) for face in of_frame]
         for place, parity in enumerate(PARITIES[field_order]):
             fields.append(field_of(frame, parity))
-            of_fields.append(
-                [face_in_field(at_field_time(face, place, lambda n: faces_of.get(n, ())), parity) for face in of_frame]
-            )
+            moved = [
+                at_field_time(face, place, lambda n: faces_of.get(n, ()), share)
+                for face, share in zip(of_frame, shares, strict=True)
+            ]
+            of_fields.append([face_in_field(face, parity) for face in moved])
     return fields, of_fields, [shot for shot in shots for _ in (0, 1)]
 
 

@@ -15,7 +15,7 @@ from faceswap.errors import FaceswapError, InterruptedRunError, NoFaceError, Res
 from faceswap.faces.align import TEMPLATE, patch_from_frame
 from faceswap.faces.analyse import analyse, clip_fingerprint
 from faceswap.faces.base import Detector
-from faceswap.faces.fields import PARITIES, at_field_time, field_of
+from faceswap.faces.fields import PARITIES, at_field_time, combing, field_of
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.faces.views import render_view
@@ -231,7 +231,7 @@ def _write_crop(
         rgb = render_view(frame, matrix, (size, size))
     else:  # of its first field alone: a face that moves is torn to a comb by the two
         parity = PARITIES[field_order][0]
-        face = at_field_time(face, 0, index.faces_at)
+        face = at_field_time(face, 0, index.faces_at, combing(frame, face))
         matrix = patch_from_frame(face, store.crop)
         in_field = geometry.compose(matrix, geometry.frame_from_field(parity))
         rgb = render_view(field_of(frame, parity), in_field, (size, size))

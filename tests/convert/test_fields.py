@@ -14,7 +14,7 @@ from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.fields import FieldEngine, engine_for, weave_fields
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
-from faceswap.faces.fields import at_field_time, face_in_field, field_of
+from faceswap.faces.fields import at_field_time, combing, face_in_field, field_of
 from faceswap.types import CropSpec, Face, FieldOrder, Frame, Patch
 
 CROP = CropSpec(64, "face")
@@ -238,3 +238,29 @@ def test_observed_frames_and_segments_are_passed_on() -> None:
 def test_progressive_clips_need_no_other_engine() -> None:
     marker = Marker()
     assert engine_for(marker, None, {}) is marker
+
+
+def test_fields_of_one_moment_are_not_moved_apart() -> None:
+    """Film in an interlaced stream."""
+    faces = woven_faces(3)
+    film = [replace(noise_frame("yuv420p", SIZE, seed=n), index=n) for n in range(3)]
+    for order in ("tff", "bff"):
+        results = process_fields(Marker(), film, [faces[n] for n in range(3)], [0] * 3, order, faces)
+        for n, result in enumerate(results):
+            for layer in result.layers:
+                np.testing.assert_allclose(layer.patch.patch_from_frame, patch_from_frame(faces[n][0], CROP), atol=1e-9)
+
+
+def test_combing_tells_two_moments_from_one() -> None:
+    full, woven = footage("yuv420p", "tff", 2)
+    faces = woven_faces(2)
+    assert [combing(woven[n], faces[n][0]) for n in range(2)] == [1, 1]
+    assert [combing(full[n], faces[0][0]) for n in range(2)] == [0, 0]
+    assert combing(full[0], face_at(5000, 60, 30)) == 1  # nothing of it is seen: the tags are believed
+
+
+def test_half_a_share_goes_half_the_way() -> None:
+    faces = {n: [face_at(50 + 8 * n, 60, 30, frame=n)] for n in range(2)}
+    found = at_field_time(faces[0][0], 1, lambda n: faces.get(n, ()), 0.5)
+    assert found.frame_from_canonical is not None
+    assert found.frame_from_canonical[0, 2] == pytest.approx(51)
