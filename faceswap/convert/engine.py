@@ -76,8 +76,11 @@ class SwapEngine:
         self._matcher = ColorMatcher()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
         if places and self._config.match == "mkl":
-            with self._times.measure("warm-up"):
-                self._swap_and_match(places)
+            self._swap_and_match(places)
+
+    def forget(self) -> None:
+        """Forget all frames: what comes next does not follow on them."""
+        self._recent.clear()
 
     def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None:
         """Remember the faces of frames that belong to the segment before."""

@@ -167,10 +167,11 @@ class SegmentRenderer:
         """Bring the engine into the state that it has at the start of a segment, however it got there."""
         shot = self.index.shot_of(segment.start)
         first = max(self.index.shots[shot].start, segment.start - WARM_UP)
-        is_new_place = self.feed.position != segment.start
-        if is_new_place and any(self.chosen.get(frame) for frame in range(first, segment.start)):
-            for batch in self._batches(first, segment.start):
-                self.engine.observe(batch, *self._faces(batch))
+        if self.feed.position != segment.start:
+            self.engine.forget()
+            if any(self.chosen.get(frame) for frame in range(first, segment.start)):
+                for batch in self._batches(first, segment.start):
+                    self.engine.observe(batch, *self._faces(batch))
         self.engine.begin_segment(segment.start, shot)
 
     def _faces(self, frames: Sequence[Frame]) -> tuple[list[Sequence[Face]], list[int]]:
