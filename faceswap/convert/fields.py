@@ -23,6 +23,8 @@ from faceswap.types import Face, FieldOrder, Frame
 class Engine(Protocol):
     """What `SwapEngine` does."""
 
+    def forget(self) -> None: ...
+
     def begin_segment(self, start: int, shot: int) -> None: ...
 
     def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None: ...
@@ -47,6 +49,10 @@ class FieldEngine:
             faces_of: frame index -> faces to swap, for the whole clip: a field's faces depend on the frames around it.
         """
         self._engine, self._order, self._faces_of = engine, field_order, faces_of
+
+    def forget(self) -> None:
+        """Do as `SwapEngine.forget`."""
+        self._engine.forget()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Args as in `SwapEngine.begin_segment`."""

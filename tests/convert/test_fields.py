@@ -30,8 +30,11 @@ class Marker:
         self.seen: list[Frame] = []
         self.observed: list[Frame] = []
         self.shots: list[int] = []
-        self.begun: list[tuple[int, int]] = []
+        self.begun: list[tuple[int, int] | None] = []
         self.pixels = np.ascontiguousarray(smooth_noise((64, 64), 7, blur=8).transpose(2, 0, 1))
+
+    def forget(self) -> None:
+        self.begun.append(None)
 
     def begin_segment(self, start: int, shot: int) -> None:
         self.begun.append((start, shot))
@@ -230,9 +233,10 @@ def test_observed_frames_and_segments_are_passed_on() -> None:
     marker = Marker()
     engine = engine_for(marker, "tff", {})
     engine.observe(woven, [[], []], [0, 0])
+    engine.forget()
     engine.begin_segment(7, 3)
     assert [frame.size for frame in marker.observed] == [(80, 200)] * 4
-    assert marker.begun == [(7, 3)]
+    assert marker.begun == [None, (7, 3)]
 
 
 def test_progressive_clips_need_no_other_engine() -> None:
