@@ -1,8 +1,8 @@
 """The fields of interlaced frames as pictures, and where a face is in each of them.
 
-A face that was found in a woven frame lies where it is on average over both fields, a quarter of a frame after the
-first and a quarter before the second. Its places in the fields are interpolated along its track accordingly, as far as
-the fields differ at all: film and progressive frames in interlaced streams show one moment in both.
+Faces of interlaced clips are found in the upper field, so that is whose time they have. Their place in the other field, half
+a frame before or after, is interpolated along the track, as far as the fields differ at all: film and progressive frames in
+interlaced streams show one moment in both.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from faceswap.errors import ShapeError
 from faceswap.geometry import Similarity
 from faceswap.types import Face, FieldOrder, Frame, Matrix
 
-_QUARTER = 0.25
-"""Frames from the mean time of two fields to either of them."""
+UPPER = 0
+"""The field of lines 0, 2, 4 ...; the lower one is 1."""
 _COMBED = (0.5, 0.75)
 """Ratios of errors from which on two fields begin to count as two moments, and surely do."""
 _MIN_LINES = 12
@@ -56,26 +56,28 @@ def combing(frame: Frame, face: Face) -> float:
     return float(np.clip((between / max(within, 1e-6) - low) / (high - low), 0, 1))
 
 
-def at_field_time(face: Face, place: int, faces_at: FacesAt, share: float = 1.0) -> Face:
-    """Return a face of a woven frame where it is when one of its fields is shown; still in the frame's coordinates.
+def lateness(parity: int, field_order: FieldOrder) -> float:
+    """Return by how many frames a field is later than the upper one, in which faces are found."""
+    if parity == UPPER:
+        return 0.0
+    return 0.5 if field_order == "tff" else -0.5
+
+
+def moved(face: Face, by: float, faces_at: FacesAt) -> Face:
+    """Return a face as it is `by` frames later (earlier when negative; less than one), along its track.
 
     At an end of the track the speed of its other side is taken; a track of one frame stays where it is.
 
     Args:
-        place: 0 = the field that is first in time, 1 = the second.
         faces_at: where to look up the same track in the frames before and after.
-        share: how far to go, [0, 1]; see `combing`.
     """
-    by = (2 * place - 1) * _QUARTER * share
     if not by:
         return face
-    if face.frame_from_canonical is None:
-        raise ShapeError(f"{face} is not aligned yet")
     side = 1 if by > 0 else -1
     neighbour, share = _on_track(face, faces_at, side), abs(by)
     if neighbour is None:
         neighbour, share = _on_track(face, faces_at, -side), -abs(by)
-    if neighbour is None or neighbour.frame_from_canonical is None:
+    if neighbour is None or neighbour.frame_from_canonical is None or face.frame_from_canonical is None:
         return face
     matrix = _between(face.frame_from_canonical, neighbour.frame_from_canonical, share)
     return _carried(face, geometry.compose(matrix, geometry.invert(face.frame_from_canonical)), matrix)
