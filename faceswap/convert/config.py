@@ -36,8 +36,8 @@ class ConvertConfig(Settings):
     pix_fmt: str | None = None
     """None = the source's own, or the nearest the encoder takes."""
     interlaced: Literal["auto", "tff", "bff", "progressive"] = "auto"
-    """Which field is first; "auto" = as the clip says. "progressive" = both fields show the same moment, whatever the clip
-    says: frames are swapped as a whole, and stay flagged as they are."""
+    """Which field is first; "auto" = as the clip says. "progressive": frames are swapped as a whole and stay flagged as they
+    are, for film in interlaced streams (whose fields show the same moment) that is too grainy to be recognised."""
     deliver: tuple[Deliverable, ...] = ("clip",)
     """What is written: the finished "clip", the premultiplied "overlay", the "matte", the "raw" network output, and an
     "otio" timeline of the shots."""

@@ -108,10 +108,7 @@ def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
     if info.field_order is None or said == "progressive":
         return info
     first = "upper" if info.field_order == "tff" else "lower"
-    note = (
-        f"the clip is interlaced, {first} field first: each field is swapped at its own time; "
-        "if both fields of its frames show the same moment, use --interlaced progressive"
-    )
+    note = f"the clip is interlaced, {first} field first: its fields are swapped one by one"
     return replace(info, notes=(*info.notes, note))
 
 
