@@ -66,10 +66,6 @@ class FieldEngine:
         """Do as `SwapEngine.forget`."""
         self._engine.forget()
 
-    def forget(self) -> None:
-        """Forget all frames: what comes next does not follow on them."""
-        self._engine.forget()
-
     def begin_segment(self, start: int, shot: int) -> None:
         """Args as in `SwapEngine.begin_segment`."""
         self._engine.begin_segment(start, shot)
