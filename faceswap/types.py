@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 Coverage = Literal["face", "whole_face", "head"]
+Transition = Literal["start", "cut", "dissolve", "fade"]
+"""How a shot begins: with the clip, by a cut, in the middle of a dissolve, in the middle of black between two fades."""
 Matrix = NDArray[np.float64]
 """(2, 3) float64 affine transform."""
 
@@ -97,10 +99,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A run of frames between two cuts; half-open."""
+    """A run of frames between two cuts, dissolves or fades; half-open."""
 
     start: int
     stop: int
+    transition: Transition = "cut"
+    """How it begins."""
 
     def __contains__(self, frame: int) -> bool:
         return self.start <= frame < self.stop
