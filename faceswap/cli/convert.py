@@ -22,6 +22,8 @@ def register(app: typer.Typer) -> None:
         examples(
             "faceswap convert scene.mp4 -m models/data",
             "faceswap convert scene.mov -m models/data -o out.mkv --to data-tng --codec libx265 --crf 16 --preset slow",
+            "faceswap convert scene.mp4 -m models/data --shots 3,7-9",
+            "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
         ),
     )
     def convert(
@@ -49,6 +51,16 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
+        shots: Annotated[
+            str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
+        ] = None,
+        start: Annotated[
+            str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, frame 1550 or pts:90000.")
+        ] = None,
+        end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None,
+        trim: Annotated[
+            bool, typer.Option("--trim", help="Write only the span from the first to the last chosen frame.")
+        ] = False,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -65,6 +77,7 @@ def register(app: typer.Typer) -> None:
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }
+        values |= {"shots": shots, "start": start, "end": end, "trim": trim}
         config = validated(ConvertConfig, values, "convert")
         loaded = SwapModel.load(model, device=run.device)
         for reason in loaded.rejected:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from faceswap.config import Settings
+from faceswap.convert.range import FrameChoice
 from faceswap.media.encode_plan import EncodeSettings
 
 
@@ -30,6 +31,24 @@ class ConvertConfig(Settings):
     """None = the source's own, or the nearest the encoder takes."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
+
+    shots: str | None = None
+    """Numbers of the shots to swap, from 1, like "3,7-9"; None = all. The rest of the clip stays as it is."""
+    start: str | None = None
+    """First moment to swap: timecode, time, frame or tick (docs/conventions.md); None = from the start."""
+    end: str | None = None
+    """The moment after the last to swap."""
+    trim: bool = False
+    """The output holds only the span from the first to the last chosen frame."""
+
+    @property
+    def choice(self) -> FrameChoice:
+        """The frames that `shots`, `start` and `end` ask for.
+
+        Raises:
+            UsageError: words that are not understood.
+        """
+        return FrameChoice.parse(self.shots, self.start, self.end)
 
     @property
     def encode(self) -> EncodeSettings:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
-from faceswap.convert.plan import ConvertPlan, load_index, plan_convert
+from faceswap.convert.plan import ConvertPlan, plan_convert
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.threads import WriteBehind, read_ahead
@@ -23,6 +23,7 @@ from faceswap.device import shared_cpu
 from faceswap.errors import FaceswapError, InterruptedRunError, ProvenanceError, UsageError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
+from faceswap.faces.cache import load_index
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.files import remove_stale_temporaries, sync_file, sync_folder, temporary_beside
@@ -92,9 +93,11 @@ def convert_clip(
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary.unlink(missing_ok=True)) as stop:
         job = _Job(plan, config, VideoReader(plan.input), StageTimes(), on_progress, stop)
-        index = load_index(plan.index_path, plan.fingerprint, config, detector.name) if plan.has_index else None
+        index = (
+            load_index(plan.index_path, plan.fingerprint, detector.name, config.min_face_px) if plan.has_index else None
+        )
         index = index or _analyse(job, detector)
-        chosen, skipped = chosen_faces(index, config.faces)
+        chosen, skipped = chosen_faces(index, config.faces, config.choice)
         try:
             with shared_cpu(model.compute):
                 dropped = _render(job, temporary, index, chosen, SwapEngine(model, plan.identity, config, job.times))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
-from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
-from faceswap.faces.index import FaceIndex
+from faceswap.errors import ProvenanceError, UsageError
+from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import fingerprint
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
@@ -51,6 +51,7 @@ def plan_convert(
         UsageError: bad names or settings, or an output that exists. UnsupportedInputError: an input that cannot be used.
     """
     config = config or ConvertConfig()
+    _check_choice(config)
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
@@ -60,7 +61,7 @@ def plan_convert(
     encode = plan_encode(info, target, config.encode)
     _check_mark(encode)
     digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / f"{source.stem[:80]}-{digest[:12]}.faces.db"
+    place = index_path(source, target, digest)
     return ConvertPlan(
         input=source,
         output=target,
@@ -68,11 +69,17 @@ def plan_convert(
         encode=encode,
         identity=identity,
         fingerprint=digest,
-        index_path=index_path,
-        has_index=load_index(index_path, digest, config, detector) is not None,
+        index_path=place,
+        has_index=load_index(place, digest, detector, config.min_face_px) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
     )
+
+
+def _check_choice(config: ConvertConfig) -> None:
+    """Refuse words that are not understood before any work."""
+    if config.choice.is_everything and config.trim:
+        raise UsageError("--trim keeps the chosen frames only; choose some with --shots, --start or --end")
 
 
 def _check_mark(encode: EncodePlan) -> None:
@@ -94,15 +101,3 @@ def _check_output(source: Path, target: Path, overwrite: bool) -> None:
         raise UsageError(f"{target} exists; use --overwrite to replace it, or another -o")
     if not os.access(target.parent, os.W_OK):
         raise UsageError(f"{target.parent} cannot be written to; choose another -o")
-
-
-def load_index(path: Path, digest: str, config: ConvertConfig, detector: str) -> FaceIndex | None:
-    """Return the stored index when it is of this clip and these settings."""
-    if not path.is_file():
-        return None
-    try:
-        index = FaceIndex.load(path)
-    except UnsupportedInputError:
-        return None  # an index of another version, or damaged: the clip is analysed anew
-    fits = index.fingerprint == digest and index.detector == detector and index.min_face_px == config.min_face_px
-    return index if fits and index.every == 1 else None

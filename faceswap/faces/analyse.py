@@ -11,6 +11,7 @@ import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
 from faceswap.faces.base import Detection, Detector
+from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.track import MAX_GAP, Tracker
@@ -110,6 +111,7 @@ def analyse(
     *,
     every: int = 1,
     min_face_px: int = 24,
+    needs_face: bool = True,
     on_progress: OnProgress = ignore_progress,
     stop: StopRequest | None = None,
 ) -> FaceIndex:
@@ -118,6 +120,7 @@ def analyse(
     Args:
         every: analyse every n-th frame only (for facesets; conversion needs 1).
         min_face_px: faces whose larger side is smaller are ignored.
+        needs_face: a clip without one is an error.
 
     Raises:
         UnsupportedInputError: not one frame decodes. NoFaceError: frames but no face.
@@ -136,7 +139,7 @@ def analyse(
     shots, faces = clip.finish()
     if not clip.num_frames:
         raise UnsupportedInputError(f"{info.path}: no frame can be decoded; it is empty, damaged or encrypted")
-    if not faces:
+    if needs_face and not faces:
         raise NoFaceError(
             f"{info.path}: no face of {min_face_px} px or more in {clip.num_frames} frames; "
             "a lower --min-face may find smaller ones"
@@ -150,6 +153,29 @@ def analyse(
         shots=shots,
         faces=tuple(faces),
     )
+
+
+def kept_index(
+    reader: Reader,
+    detector: Detector,
+    output: Path,
+    *,
+    min_face_px: int,
+    on_progress: OnProgress = ignore_progress,
+) -> FaceIndex:
+    """Return the index kept for a conversion to `output`; analyse and keep it when there is none.
+
+    An index without faces is returned but not kept: a conversion must say that there is nothing to do.
+    """
+    source = reader.info.path
+    digest = clip_fingerprint(source)
+    place = index_path(source, output, digest)
+    index = load_index(place, digest, detector.name, min_face_px)
+    if index is None:
+        index = analyse(reader, detector, min_face_px=min_face_px, needs_face=False, on_progress=on_progress)
+        if index.faces:
+            index.save(place)
+    return index
 
 
 def _frame_table(time_base: Fraction, times: list[tuple[int, int, int]]) -> FrameTable:

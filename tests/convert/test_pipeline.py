@@ -102,6 +102,17 @@ def visible_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != ".faceswap")
 
 
+def test_frames_that_were_not_chosen_stay_bit_for_bit(clip: Path, model: SwapModel) -> None:
+    output = clip.parent / "out.mkv"
+    report = convert(clip, model, output, config=LOSSLESS.model_copy(update={"start": "pts:150", "end": "00:00:00.5"}))
+    changed = [
+        any((a != b).any() for a, b in zip(before.planes, after.planes, strict=True))
+        for before, after in zip(VideoReader(clip), VideoReader(output), strict=True)
+    ]
+    assert [MILLISECONDS[i] for i, has_changed in enumerate(changed) if has_changed] == [150, 230, 270, 310, 350]
+    assert (report.faces, report.skipped) == (5, {"faces outside the chosen frames": 7})
+
+
 def test_output_equals_input_outside_the_face_bit_for_bit(
     converted: tuple[Path, ConvertReport], source: Path, model: SwapModel
 ) -> None:
