@@ -61,6 +61,12 @@ def register(app: typer.Typer) -> None:
         trim: Annotated[
             bool, typer.Option("--trim", help="Write only the span from the first to the last chosen frame.")
         ] = False,
+        ffmpeg_filter: Annotated[
+            str | None,
+            typer.Option(
+                metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."
+            ),
+        ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -77,7 +83,7 @@ def register(app: typer.Typer) -> None:
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }
-        values |= {"shots": shots, "start": start, "end": end, "trim": trim}
+        values |= {"shots": shots, "start": start, "end": end, "trim": trim, "ffmpeg_filter": ffmpeg_filter}
         config = validated(ConvertConfig, values, "convert")
         loaded = SwapModel.load(model, device=run.device)
         for reason in loaded.rejected:

@@ -24,6 +24,8 @@ class ConvertConfig(Settings):
     """Width of the mask's soft edge, in sides of the patch."""
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
+    ffmpeg_filter: str | None = None
+    """FFmpeg filters for the whole picture before anything else, like "bwdif"; None = the picture as it is."""
     codec: str = "libx264"
     crf: float | None = Field(None, ge=0, le=63)
     preset: str | None = None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
-from faceswap.convert.plan import ConvertPlan, plan_convert
+from faceswap.convert.plan import ConvertPlan, plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.threads import WriteBehind, read_ahead
@@ -92,7 +92,8 @@ def convert_clip(
     temporary = temporary_beside(plan.output)
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary.unlink(missing_ok=True)) as stop:
-        job = _Job(plan, config, VideoReader(plan.input), StageTimes(), on_progress, stop)
+        plan = with_filter(plan, config, detector.name, on_progress, stop)
+        job = _Job(plan, config, VideoReader(plan.picture), StageTimes(), on_progress, stop)
         index = (
             load_index(plan.index_path, plan.fingerprint, detector.name, config.min_face_px) if plan.has_index else None
         )

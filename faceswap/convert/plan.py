@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
@@ -11,10 +11,13 @@ from faceswap.errors import ProvenanceError, UsageError
 from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import fingerprint
+from faceswap.interrupt import StopRequest
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
+from faceswap.media.ffmpeg_filter import filtered_clip
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
+from faceswap.progress import OnProgress
 from faceswap.provenance.mark import Mark
 
 
@@ -23,12 +26,14 @@ class ConvertPlan:
     """What a conversion will do, settled before any work."""
 
     input: Path
+    picture: Path
+    """The clip whose frames are read: the input, or what a filter made of it. All other streams come from the input."""
     output: Path
     info: ClipInfo
     encode: EncodePlan
     identity: str
     fingerprint: str
-    """Of the input."""
+    """Of the picture."""
     index_path: Path
     has_index: bool
     mark: Mark
@@ -64,6 +69,7 @@ def plan_convert(
     place = index_path(source, target, digest)
     return ConvertPlan(
         input=source,
+        picture=source,
         output=target,
         info=info,
         encode=encode,
@@ -73,6 +79,35 @@ def plan_convert(
         has_index=load_index(place, digest, detector, config.min_face_px) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
+    )
+
+
+def with_filter(
+    plan: ConvertPlan, config: ConvertConfig, detector: str, on_progress: OnProgress, stop: StopRequest
+) -> ConvertPlan:
+    """Run the picture through the user's filter, if there is one, and plan on with the result.
+
+    Raises:
+        UsageError: the filter fails or moves frames. InterruptedRunError: stopped meanwhile.
+    """
+    graph = config.ffmpeg_filter
+    if graph is None:
+        return plan
+    folder = plan.index_path.parent
+    picture = filtered_clip(plan.input, graph, folder, on_progress=on_progress, stop=stop)
+    info = VideoReader(picture).info
+    encode = plan_encode(info, plan.output, config.encode)
+    digest = fingerprint(picture)
+    place = index_path(plan.input, plan.output, digest)
+    return replace(
+        plan,
+        picture=picture,
+        info=info,
+        encode=encode,
+        fingerprint=digest,
+        index_path=place,
+        has_index=load_index(place, digest, detector, config.min_face_px) is not None,
+        notes=(f"the picture went through FFmpeg's filter {graph!r} first", *info.notes, *encode.losses),
     )
 
 
