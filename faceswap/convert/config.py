@@ -33,6 +33,8 @@ class ConvertConfig(Settings):
     are, for film in interlaced streams (whose fields show the same moment) that is too grainy to be recognised."""
     copy_untouched: bool = False
     """Copy the source's packets where no face is swapped, encode only the rest."""
+    video_stream: int | None = Field(None, ge=0)
+    """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 

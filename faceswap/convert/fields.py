@@ -63,7 +63,7 @@ class FieldEngine:
         self._found_at = 0.0 if is_tagged else lateness(1, field_order) / 2
 
     def forget(self) -> None:
-        """Do as `SwapEngine.forget`."""
+        """Forget all frames: what comes next does not follow on them."""
         self._engine.forget()
 
     def begin_segment(self, start: int, shot: int) -> None:

@@ -65,13 +65,13 @@ def plan_convert(
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
-    info = _with_field_order(VideoReader(source).info, config.interlaced)
+    info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     target = Path(output) if output is not None else default_output(source, "_swapped")
     _check_output(source, target, overwrite)
     encode = plan_encode(info, target, config.encode)
     _check_mark(encode)
     digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / f"{_short(source.stem)}-{digest[:12]}.faces.db"
+    index_path = target.parent / ".faceswap" / _index_name(source, digest, info.video_stream)
     return ConvertPlan(
         input=source,
         output=target,
@@ -103,6 +103,11 @@ def _short(name: str) -> str:
     """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
+
+
+def _index_name(source: Path, digest: str, video_stream: int) -> str:
+    of_stream = f"-v{video_stream}" if video_stream else ""
+    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
 
 
 def _check_mark(encode: EncodePlan) -> None:

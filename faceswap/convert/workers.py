@@ -47,7 +47,7 @@ class RenderJob:
         config = self.plan.config
         chosen, _ = chosen_faces(index, config.faces)
         engine = SwapEngine(self.model, self.plan.identity, config, times)
-        reader = VideoReader(self.plan.input)
+        reader = VideoReader(self.plan.input, config.video_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
         in_fields = engine_for(engine, self.plan.field_order, chosen, is_tagged=is_tagged)

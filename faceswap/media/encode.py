@@ -16,7 +16,7 @@ from faceswap.media.interlace import encode_interlaced, field_flagger
 from faceswap.media.packets import EncodedPicture
 from faceswap.media.planes import convert_planes
 from faceswap.media.probe import ClipInfo
-from faceswap.media.reader import plane_view
+from faceswap.media.samples import plane_view
 from faceswap.types import Frame
 
 _FRAME_DURATION_FLAG = 1 << 8

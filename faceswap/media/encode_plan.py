@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".webm": "webm"}
 _WEBM_CODECS = {"libvpx-vp9", "libvpx", "libsvtav1", "libaom-av1", "av1_nvenc"}
+_MAX_NAME_BYTES = 255
+"""Of a file name on all common file systems."""
 _NO_ROTATION = {"mpegts"}
 _X264_X265 = {"libx264", "libx265"}
 _PRESETS = {*_X264_X265, "libsvtav1", "h264_nvenc", "hevc_nvenc"}
@@ -145,4 +148,6 @@ def default_output(source: Path, suffix: str) -> Path:
     """Return `<stem><suffix>` beside the source, in its container family where that can hold any codec."""
     extension = source.suffix.lower()
     keeps = extension in _MUXERS and extension != ".webm"
-    return source.with_name(source.stem + suffix + (extension if keeps else ".mkv"))
+    end = suffix + (extension if keeps else ".mkv")
+    stem = os.fsencode(source.stem)[: _MAX_NAME_BYTES - len(os.fsencode(end))]
+    return source.with_name(stem.decode("utf-8", "ignore") + end)

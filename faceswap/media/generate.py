@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.media.planes import convert_planes, rgb_color
-from faceswap.media.reader import plane_view
+from faceswap.media.samples import plane_view
 from faceswap.types import ColorInfo, PlaneLayout
 
 _COLOR = ColorInfo(matrix="bt709")
