@@ -81,6 +81,7 @@ def convert_clip(
         checks=made.checks,
         is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
+        delivered=made.delivered,
         notes=(*plan.notes, *made.notes, *index.shortfalls, *index.remarks),
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.media.decoders import FirstLook, first_look, measured_rate
 from faceswap.media.display import checked_matrix, right_angle_turn
+from faceswap.media.hdr import DynamicRange, lost_metadata, read_dynamic_range
 from faceswap.media.interlace import field_order_of
 from faceswap.media.layouts import is_gray, layout_of, planar_name
 from faceswap.media.siting import siting_of
@@ -28,14 +29,6 @@ _STUDIO_BY_STANDARD = {"h264", "hevc", "vvc", "av1", "vp9"}
 """Codecs whose untagged video is studio range, gray or not; others write gray pictures in full range."""
 _MAX_SANE_RATE = 240
 """Frames per second; above it the header is checked against the times of the packets."""
-_DYNAMIC_RANGE_DATA = {
-    "MASTERING_DISPLAY_METADATA": "the HDR10 mastering display",
-    "CONTENT_LIGHT_LEVEL": "the HDR10 light levels",
-    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
-    "DOVI_METADATA": "Dolby Vision metadata",
-    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
-}
-"""Side data that is not carried to the output yet."""
 
 # AVCOL_SPC_* (ITU-T H.273 matrix coefficients).
 _MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
@@ -77,6 +70,8 @@ class ClipInfo:
     """FFmpeg's nine display-matrix numbers; None = upright."""
     field_order: FieldOrder | None = None
     """Interlaced: which field is shown first; None = progressive. Mixed clips go by their first frame."""
+    light: DynamicRange | None = None
+    """Static HDR metadata (HDR10); None = the clip has none."""
     notes: tuple[str, ...] = field(default=())
     """Things taken for granted that the user should know."""
     video_stream: int = 0
@@ -206,10 +201,7 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         notes.append(f"the clip is gray ({frame.format.name}): it is worked on as {layout.name} with neutral colour")
         if color.full_range:
             tags = replace(tags, range=_FULL_RANGE)
-    lost = {
-        _DYNAMIC_RANGE_DATA[name] for name in map(_side_data_name, _side_data(frame)) if name in _DYNAMIC_RANGE_DATA
-    }
-    notes += [f"{what} is not carried to the output" for what in sorted(lost)]
+    notes += [f"{what} is not carried to the output" for what in lost_metadata(frame)]
     matrix, matrix_notes = checked_matrix(_display_matrix(frame))
     return ClipInfo(
         path=path,
@@ -225,6 +217,7 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         tags=tags,
         pixel_aspect=stream.sample_aspect_ratio or None,
         display_matrix=matrix,
+        light=read_dynamic_range(frame),
         field_order=field_order_of(context, frame),
         notes=(*notes, *matrix_notes),
         video_stream=video_streams(container).index(stream),
