@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from faceswap import geometry
 from faceswap.convert.engine import Rendered
 from faceswap.errors import ShapeError
-from faceswap.faces.fields import PARITIES, combing, face_in_field, field_of, lateness, moved
-from faceswap.media.planes import weave
+from faceswap.faces.fields import PARITIES, combing, face_in_field, lateness, moved
+from faceswap.media.planes import field_of, weave
 from faceswap.types import Face, FieldOrder, Frame
 
 

@@ -28,16 +28,6 @@ FacesAt = Callable[[int], Sequence[Face]]
 """Frame index -> its faces; none for frames that do not exist."""
 
 
-def field_of(frame: Frame, parity: int) -> Frame:
-    """Return one field as a picture of half the height; its planes are views.
-
-    Args:
-        parity: 0 = lines 0, 2, 4 ..., 1 = lines 1, 3, 5 ...
-    """
-    color = replace(frame.color, siting=geometry.field_siting(frame.color.siting, parity))
-    return replace(frame, planes=tuple(plane[parity::2] for plane in frame.planes), color=color)
-
-
 def combing(frame: Frame, face: Face) -> float:
     """Return how far a face is torn to a comb by its two fields: 0 = they show the same moment, 1 = surely two moments.
 

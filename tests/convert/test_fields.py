@@ -15,8 +15,9 @@ from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.fields import FieldEngine, channels_by_field, draw_by_field, engine_for, weave_fields
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
-from faceswap.faces.fields import combing, face_in_field, field_of, lateness, moved
+from faceswap.faces.fields import combing, face_in_field, lateness, moved
 from faceswap.media.layouts import layout_of
+from faceswap.media.planes import field_of
 from faceswap.types import CropSpec, Face, FieldOrder, Frame, Patch
 
 CROP = CropSpec(64, "face")
