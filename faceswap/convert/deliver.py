@@ -109,15 +109,21 @@ def drawn_info(info: ClipInfo, pix_fmt: str) -> ClipInfo:
 
 
 def blank_frame(source: Frame, info: ClipInfo) -> Frame:
-    """Return a black, fully transparent frame at the source's time."""
-    height, width = info.size
+    """Return a black, fully transparent frame of the source's size and time.
+
+    Args:
+        source: a frame or a field of one. info: of the pictures that are made of it.
+    """
+    height, width = source.size
     shift_y, shift_x = info.layout.chroma_shift
     small = (-(-height // 2**shift_y), -(-width // 2**shift_x))
     black, _ = _black_and_white(info.color)
     neutral = 2 ** (info.color.bit_depth - 1)
-    planes = [np.full(size, code, np.uint16) for size, code in ((info.size, black), (small, neutral), (small, neutral))]
+    planes = [
+        np.full(size, code, np.uint16) for size, code in ((source.size, black), (small, neutral), (small, neutral))
+    ]
     if info.layout.name.startswith("yuva"):
-        planes.append(np.zeros(info.size, np.uint16))
+        planes.append(np.zeros(source.size, np.uint16))
     return Frame(tuple(planes), info.layout, info.color, source.time, source.index, source.duration)
 
 

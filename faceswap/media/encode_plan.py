@@ -55,7 +55,7 @@ class EncodePlan:
     """FFmpeg's name of the encoder."""
     layout: PlaneLayout
     color: ColorInfo
-    """Of the samples that are handed to the encoder, but for the bit depth of YUV clips, which is the source's."""
+    """Of the samples that are handed to the encoder."""
     tags: ColorTags
     muxer: str
     options: Mapping[str, str]

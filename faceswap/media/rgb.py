@@ -6,14 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import color, geometry
+from faceswap.media.planes import field_of, weave
 from faceswap.types import Frame
 
 
-def rgb_values(frame: Frame) -> NDArray[np.float32]:
+def rgb_values(frame: Frame, *, is_interlaced: bool = False) -> NDArray[np.float32]:
     """Return (3, h, w) float32 RGB in the clip's own transfer curve.
 
     1.0 is reference white; what studio range holds above and below stays above 1 and below 0.
+
+    Args:
+        is_interlaced: the lines belong to two fields in turn, which are never mixed.
     """
+    if is_interlaced and frame.layout.chroma_shift[0]:
+        return weave(*(rgb_values(field_of(frame, parity)) for parity in (0, 1)))
     size = frame.size
     luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
     planes = [frame.planes[0].astype(np.float32)]
