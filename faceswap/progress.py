@@ -43,6 +43,11 @@ class StageTimes:
         finally:
             self.seconds[stage] += time.perf_counter() - start
 
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Add what another process measured."""
+        for stage, busy in seconds.items():
+            self.seconds[stage] += busy
+
     def ms_per(self, count: int) -> dict[str, float]:
         """Return milliseconds per item for each stage."""
         return {stage: round(1000 * seconds / max(count, 1), 3) for stage, seconds in self.seconds.items()}

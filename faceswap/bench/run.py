@@ -27,10 +27,9 @@ from faceswap.demo.actor import ANDROID, ASTRONAUT, ActorLook, render_clip
 from faceswap.device import choose_compute
 from faceswap.errors import FaceswapError, UsageError
 from faceswap.facesets.build import extract_faces
-from faceswap.media.encode_plan import EncodeSettings, plan_encode
+from faceswap.media.encode_plan import EncodeSettings
 from faceswap.media.generate import write_clip
-from faceswap.media.reader import VideoReader
-from faceswap.media.writer import ClipWriter
+from faceswap.media.transcode import transcode
 from faceswap.models.spec import SwapSpec
 from faceswap.recipes import load_recipe
 from faceswap.train.config import TrainConfig
@@ -137,13 +136,7 @@ def _save_untrained(model: Path, recipe: str, device: str, seed: int) -> None:
 def _bare_transcode(source: Path, output: Path) -> float:
     """Return the seconds of decoding and encoding alone, through the same reader and writer."""
     start = time.perf_counter()
-    reader = VideoReader(source)
-    writer = ClipWriter(
-        output, reader.info, plan_encode(reader.info, output, EncodeSettings(preset=_PRESET)), source=source
-    )
-    for frame in reader:
-        writer.write(frame)
-    writer.close()
+    transcode(source, output, EncodeSettings(preset=_PRESET))
     return time.perf_counter() - start
 
 

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
         examples(
             "faceswap convert scene.mp4 -m models/data",
             "faceswap convert scene.mov -m models/data -o out.mkv --to data-tng --codec libx265 --crf 16 --preset slow",
+            "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
         ),
     )
     def convert(
@@ -52,6 +53,11 @@ def register(app: typer.Typer) -> None:
         video_stream: Annotated[
             int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
         ] = None,
+        copy_untouched: Annotated[
+            bool,
+            typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
+        ] = False,
+        jobs: Annotated[int, typer.Option(min=1, help="Processes that render at once; the output is the same.")] = 1,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -66,6 +72,7 @@ def register(app: typer.Typer) -> None:
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
         values["video_stream"] = video_stream
+        values["copy_untouched"] = copy_untouched
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }
@@ -86,6 +93,7 @@ def register(app: typer.Typer) -> None:
             config=config,
             overwrite=overwrite,
             device=run.device,
+            jobs=jobs,
             on_progress=run.console.on_progress,
         )
         for text in report.notes:
@@ -124,7 +132,11 @@ def _plan_text(plan: ConvertPlan, model: object) -> str:
 def _summary(report: ConvertReport) -> str:
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in report.ms_per_frame.items())
     skipped = "".join(f", {count} {what} left as they were" for what, count in report.skipped.items())
+    copied = f", {report.frames_copied} frames copied from the input" if report.frames_copied else ""
+    resumed = f", {report.frames_resumed} finished before" if report.frames_resumed else ""
+    checked = ", ".join(f"{subject} {found}" for subject, found in report.checks.items())
     return (
-        f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}; "
-        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{report.output}"
+        f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
+        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n"
+        f"compared with the input: {checked}\n{report.output}"
     )

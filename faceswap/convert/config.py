@@ -30,6 +30,8 @@ class ConvertConfig(Settings):
     """None = the source's own, or the nearest the encoder takes."""
     video_stream: int | None = Field(None, ge=0)
     """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
+    copy_untouched: bool = False
+    """Copy the source's packets where no face is swapped, encode only the rest."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from faceswap.faces.align import canonical_landmarks
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.types import Face, Frame, Patch
+
+WARM_UP = 24
+"""Frames before a segment from which the colour match learns: what is older counts for 13 % in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +44,45 @@ class Rendered:
     layers: tuple[Layer, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """A face cut out of its frame."""
+
+    position: int
+    """Of its picture among those given together; the two fields of a frame have one frame number."""
+    frame: int
+    shot: int
+    face: Face
+    patch: Patch
+
+
 class SwapEngine:
-    """Swaps the chosen faces of frames to one identity."""
+    """Swaps the chosen faces of frames to one identity.
+
+    Colours are matched to what was seen of a track shortly before. So that a segment comes out the same whether it follows
+    on another one, is rendered after a restart or in another process, that memory starts afresh at each segment, from the
+    `WARM_UP` frames before it and nothing else.
+    """
 
     def __init__(self, model: SwapModel, identity: str, config: ConvertConfig, times: StageTimes) -> None:
         self._model, self._identity, self._config, self._times = model, identity, config, times
         self._matcher = ColorMatcher()
+        self._recent: deque[_Place] = deque()
+
+    def begin_segment(self, start: int, shot: int) -> None:
+        """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
+        self._matcher = ColorMatcher()
+        places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
+        if places and self._config.match == "mkl":
+            self._swap_and_match(places)
+
+    def forget(self) -> None:
+        """Forget all frames: what comes next does not follow on them."""
+        self._recent.clear()
+
+    def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None:
+        """Remember the faces of frames that belong to the segment before."""
+        self._cut(frames, faces, shots)
 
     def process(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[Rendered]:
         """Return the frames with their faces swapped, in the same order.
@@ -53,24 +90,40 @@ class SwapEngine:
         Args:
             faces: for each frame the faces to swap. shots: for each frame the number of its shot.
         """
-        places = [(i, face) for i, of_frame in enumerate(faces) for face in of_frame]
+        places = self._cut(frames, faces, shots)
         if not places:
             return [Rendered(frame, frame) for frame in frames]
+        layers: dict[int, list[Layer]] = defaultdict(list)
+        for place, layer in zip(places, self._swap_and_match(places), strict=True):
+            layers[place.position].append(layer)
+        with self._times.measure("composite"):
+            return [_composite(frame, tuple(layers[i])) for i, frame in enumerate(frames)]
+
+    def _cut(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[_Place]:
         with self._times.measure("crop"):
-            patches = [blend.cut(frames[i], face, self._model.crop) for i, face in places]
+            places = [
+                _Place(i, frame.index, shot, face, blend.cut(frame, face, self._model.crop))
+                for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True))
+                for face in of_frame
+            ]
+        self._recent.extend(places)
+        while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
+            self._recent.popleft()
+        return places
+
+    def _swap_and_match(self, places: Sequence[_Place]) -> list[Layer]:
         with self._times.measure("network"):
-            pixels, network_masks = self._swap(patches)
+            pixels, network_masks = self._swap([place.patch for place in places])
         with self._times.measure("match"):
-            shaped = [self._mask(face, mask) for (_, face), mask in zip(places, network_masks, strict=True)]
+            shaped = [self._mask(place.face, mask) for place, mask in zip(places, network_masks, strict=True)]
             matched = pixels
             if self._config.match == "mkl":
-                keys = [(shots[i], face.track) for i, face in places]
-                matched = self._matcher.match(keys, pixels, [p.pixels for p in patches], shaped)
-        layers: list[list[Layer]] = [[] for _ in frames]
-        for (i, face), patch, raw, new, mask in zip(places, patches, pixels, matched, shaped, strict=True):
-            layers[i].append(Layer(face.track, raw, Patch(new, mask, patch.patch_from_frame)))
-        with self._times.measure("composite"):
-            return [_composite(frame, tuple(of_frame)) for frame, of_frame in zip(frames, layers, strict=True)]
+                keys = [(place.shot, place.face.track) for place in places]
+                matched = self._matcher.match(keys, pixels, [place.patch.pixels for place in places], shaped)
+        return [
+            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame))
+            for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
+        ]
 
     def _swap(self, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,12 @@ class ConvertPlan:
     output: Path
     info: ClipInfo
     encode: EncodePlan
+    config: ConvertConfig
     identity: str
     fingerprint: str
     """Of the input."""
+    work_path: Path
+    """Folder of the job while it runs."""
     index_path: Path
     has_index: bool
     mark: Mark
@@ -66,8 +70,10 @@ def plan_convert(
         output=target,
         info=info,
         encode=encode,
+        config=config,
         identity=identity,
         fingerprint=digest,
+        work_path=target.parent / ".faceswap" / f"{_short(target.name)}.work",
         index_path=index_path,
         has_index=load_index(index_path, digest, config, detector) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
@@ -77,7 +83,13 @@ def plan_convert(
 
 def _index_name(source: Path, digest: str, video_stream: int) -> str:
     of_stream = f"-v{video_stream}" if video_stream else ""
-    return f"{source.stem[:80]}-{digest[:12]}{of_stream}.faces.db"
+    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
 
 
 def _check_mark(encode: EncodePlan) -> None:

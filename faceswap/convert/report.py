@@ -20,6 +20,10 @@ class ConvertReport:
     """Written."""
     faces: int
     """Swapped."""
+    frames_copied: int
+    """Of these the source's own packets (`copy_untouched`)."""
+    frames_resumed: int
+    """Of these finished by an earlier run that was stopped."""
     skipped: Mapping[str, int]
     """Faces or frames left as they were, by reason."""
     seconds: float
@@ -27,6 +31,8 @@ class ConvertReport:
     fps: float
     ms_per_frame: Mapping[str, float]
     """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""
+    checks: Mapping[str, str]
+    """What of the finished file was compared with the source, and the outcome."""
     is_complete: bool
     """False when the input is cut off or damaged, so that frames are missing; the notes say how many."""
     has_reused_index: bool

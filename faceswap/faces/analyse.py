@@ -16,6 +16,7 @@ from faceswap.faces.index import FaceIndex
 from faceswap.faces.track import MAX_GAP, Tracker
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
+from faceswap.media.complete import shortfalls
 from faceswap.media.digest import frame_digest
 from faceswap.media.reader import Reader
 from faceswap.media.shots import CutDetector
@@ -141,6 +142,9 @@ def analyse(
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
+        num_damaged=reader.num_damaged,
+        shortfalls=tuple(shortfalls(reader, clip.num_frames)),
+        remarks=reader.remarks,
         shots=tuple(clip.shots),
         faces=tuple(sorted(clip.faces, key=lambda face: (face.frame, face.track))),
     )

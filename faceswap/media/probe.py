@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -132,6 +133,12 @@ def pick_video_stream(container: Any, path: Path, number: int | None = None) -> 
     if not 0 <= number < len(streams):
         raise UsageError(f"{path} has no video stream {number}; give a number from 0 to {len(streams) - 1}")
     return streams[number]
+
+
+def count_streams(path: Path) -> dict[str, int]:
+    """Return how many streams of each kind ("video", "audio", "subtitle", "data", "attachment") a file holds."""
+    with open_input(path) as container:
+        return dict(Counter(stream.type for stream in container.streams))
 
 
 def probe(path: Path, video_stream: int | None = None) -> ClipInfo:

@@ -14,9 +14,9 @@ from faceswap.media.decoding import DecodingPass
 from faceswap.media.digest import frame_digest
 from faceswap.media.layouts import planar_name
 from faceswap.media.pictures import PictureFolder
+from faceswap.media.probe import ClipInfo, probe
 from faceswap.media.samples import plane_view as plane_view  # the writer takes it from here
 from faceswap.media.samples import planes_of
-from faceswap.media.probe import ClipInfo, probe
 from faceswap.types import Frame, FrameTable, Timestamp
 
 _SEEK_BACK = (0, 16, 64, 256)
@@ -28,7 +28,13 @@ class Reader(Protocol):
 
     info: ClipInfo
     num_damaged: int
-    """Packets of the last pass that did not decode."""
+    """Places of the last pass that could not be read or decoded."""
+    num_lost: int
+    """Frames that should have come out of them and did not."""
+    num_flawed: int
+    """Frames that came out damaged."""
+    remarks: tuple[str, ...]
+    """What had to be put right, in words."""
 
     def __iter__(self) -> Iterator[Frame]: ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,35 @@ _CHAPTER_TRACK_CODECS = {"text", "bin_data"}
 """mp4 stores chapters as a text track; the muxer writes a new one from the chapter list."""
 
 
+_NO_NEGATIVE_TIMES = {"matroska", "webm", "mpegts"}
+"""Muxers that would shift every stream to make room for an audio encoder's run-in before time 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of the source's time line that becomes the output's; seconds, half-open."""
+
+    start: Fraction
+    stop: Fraction
+
+
 class StreamCopier:
     """Copies every stream but the converted one from the source, interleaved with the new video."""
 
-    def __init__(self, source: Path, output: Any, video_stream: int | None = None) -> None:
+    def __init__(self, source: Path, output: Any, span: Span | None = None, video_stream: int | None = None) -> None:
+        """
+        Args:
+            span: only this part is copied, and its start becomes time 0; None = everything, times unchanged.
+            video_stream: number of the converted stream among the real video streams; None = FFmpeg's best.
+        """
         self._source = open_input(source)
-        self._output = output
+        self._output, self._span = output, span
+        # Matroska keeps the run-in of streams that say how long it is, as only Matroska sources do.
+        self._has_no_run_in = output.format.name in _NO_NEGATIVE_TIMES and "matroska" not in self._source.format.name
+        self._num_run_in: dict[int, int] = {}
+        """Packets left out before time 0, by stream."""
         self._dropped: list[str] = []
-        self._sieve = PacketSieve(self._source.format.name, output.format.name)
+        self._sieve = PacketSieve()
         video = pick_video_stream(self._source, source, video_stream)
         self._stream_of: dict[int, Any] = {}
         for stream in self._source.streams:
@@ -55,11 +78,24 @@ class StreamCopier:
         self._stream_of[stream.index] = copy
 
     def _copy_attributes(self, video: Any) -> None:
-        self._output.set_chapters(self._source.chapters())
+        self._output.set_chapters(self._chapters())
         self._output.streams.video[0].disposition = type(video.disposition).default
         self._output.streams.video[0].metadata.update(
             {key: value for key, value in video.metadata.items() if key.lower() not in ("encoder", "duration")}
         )
+
+    def _chapters(self) -> list[dict[str, Any]]:
+        chapters = self._source.chapters()
+        if self._span is None:
+            return chapters
+        kept = []
+        for chapter in chapters:
+            base = chapter["time_base"]
+            length = (self._span.stop - self._span.start) / base
+            start, end = (Fraction(chapter[key]) - self._span.start / base for key in ("start", "end"))
+            if end > 0 and start < length:
+                kept.append({**chapter, "start": round(max(start, 0)), "end": round(min(end, length))})
+        return kept
 
     def _next_packet(self) -> Any | None:
         while True:
@@ -68,8 +104,31 @@ class StreamCopier:
             except av.FFmpegError as error:  # what came before is copied
                 self._dropped.append(f"audio and other streams end early: the input is damaged ({error.strerror})")
                 return None
-            if packet is None or packet.size:  # empty packets only flush decoders
+            if packet is None:
+                self._dropped += [
+                    f"{count} packets of stream {index} before time 0 (an audio encoder's run-in) are left out: "
+                    f"{self._output.format.name} has no negative times"
+                    for index, count in self._num_run_in.items()
+                ]
+                return None
+            if packet.size and self._is_placed(packet):  # empty packets only flush decoders
                 return packet
+
+    def _is_placed(self, packet: Any) -> bool:
+        """Move a packet to its time in the output; False = it has none there."""
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is None:
+            return self._span is None
+        if self._span is not None:
+            if not self._span.start <= pts * packet.time_base < self._span.stop:
+                return False
+            shift = round(self._span.start / packet.time_base)
+            packet.pts = pts - shift
+            packet.dts = packet.dts - shift if packet.dts is not None else None
+        if packet.pts is not None and packet.pts < 0 and self._has_no_run_in:
+            self._num_run_in[packet.stream_index] = self._num_run_in.get(packet.stream_index, 0) + 1
+            return False
+        return True
 
     def copy_until(self, seconds: float | None) -> None:
         """Mux all packets that lie before `seconds`; None = all that are left."""

@@ -13,6 +13,7 @@ _START_CODE = b"\x00\x00\x00\x01"
 _H264_SEI, _H265_PREFIX_SEI = 6, 39
 _H264_SLICES = range(1, 6)
 _H265_SLICES = range(0, 32)
+_IDR = {"h264": (5,), "hevc": (19, 20)}
 
 CODECS = ("h264", "hevc")
 
@@ -37,10 +38,7 @@ def find_user_data(packet: bytes, codec: str, uuid: bytes, extradata: bytes | No
     Args:
         extradata: the stream's; "avcC"/"hvcC" (first byte 1) means that units are length-prefixed.
     """
-    extradata = extradata or b""
-    is_prefixed = extradata[:1] == b"\x01"
-    units = _length_prefixed_units(packet, codec, extradata) if is_prefixed else _annex_b_units(packet)
-    for _, body in units:
+    for body in _units(packet, codec, extradata):
         header = 1 if codec == "h264" else 2
         if _unit_type(body[0], codec) != (_H264_SEI if codec == "h264" else _H265_PREFIX_SEI):
             continue
@@ -48,6 +46,22 @@ def find_user_data(packet: bytes, codec: str, uuid: bytes, extradata: bytes | No
             if kind == _USER_DATA_UNREGISTERED and data[:16] == uuid:
                 return data[16:]
     return None
+
+
+def has_idr(packet: bytes, codec: str, extradata: bytes | None) -> bool:
+    """True when a packet holds a slice of an IDR picture: no later picture leans on an earlier one.
+
+    Args:
+        codec, extradata: as in `find_user_data`.
+    """
+    return any(_unit_type(body[0], codec) in _IDR[codec] for body in _units(packet, codec, extradata))
+
+
+def _units(packet: bytes, codec: str, extradata: bytes | None) -> Iterator[bytes]:
+    extradata = extradata or b""
+    is_prefixed = extradata[:1] == b"\x01"
+    units = _length_prefixed_units(packet, codec, extradata) if is_prefixed else _annex_b_units(packet)
+    return (body for _, body in units)
 
 
 def _unit_type(first_byte: int, codec: str) -> int:

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import Any
-
-_NO_NEGATIVE_TIMES = {"matroska", "webm", "mpegts"}
-"""Muxers that move all streams later, the picture too, when one packet comes before time zero."""
-_KNOWS_RUN_IN = "matroska,webm"
-"""Input format that says how long the run-in of a sound is, so that the Matroska muxer can put it before zero again."""
 
 
 class PacketSieve:
     """Tells packets that can be copied from those that cannot, and keeps count of the latter."""
 
-    def __init__(self, source_format: str, muxer: str) -> None:
-        keeps_run_in = source_format == _KNOWS_RUN_IN and muxer in _KNOWS_RUN_IN.split(",")
-        self._is_from_zero = muxer in _NO_NEGATIVE_TIMES and not keeps_run_in
+    def __init__(self) -> None:
         self._last: dict[int, int] = {}
-        self._lost: dict[int, Counter[str]] = defaultdict(Counter)
-        self._kinds: dict[int, str] = {}
+        self._lost: Counter[tuple[int, str, str]] = Counter()
 
     def keeps(self, packet: Any) -> bool:
-        """Return True for a packet that can be written: it has a time, and that is neither before zero nor going back.
-
-        What lies before zero is the run-in of an audio encoder: players cut it off.
-        """
+        """Return True for a packet that muxers take: it has a time, and that does not go back."""
         if packet.dts is None and packet.pts is None:
             self.lose(packet, "carry no time")
-            return False
-        if self._is_from_zero and packet.pts is not None and packet.pts < 0:
             return False
         if packet.dts is not None:  # Matroska gives the first packets of pictures none
             if packet.dts < self._last.get(packet.stream_index, packet.dts):
@@ -40,14 +27,12 @@ class PacketSieve:
 
     def lose(self, packet: Any, why: str) -> None:
         """Note that a packet is left out."""
-        self._kinds[packet.stream_index] = packet.stream.type
-        self._lost[packet.stream_index][why] += 1
+        self._lost[packet.stream_index, packet.stream.type, why] += 1
 
     @property
     def notes(self) -> list[str]:
         """What is left out, in words."""
         return [
-            f"{count} packets of {self._kinds[index]} stream {index} {why} and are left out"
-            for index, reasons in sorted(self._lost.items())
-            for why, count in reasons.items()
+            f"{count} packets of {kind} stream {index} {why} and are left out"
+            for (index, kind, why), count in sorted(self._lost.items())
         ]

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from clips import astronaut_picture, make_clip
 from makers import detector, tiny_model
 
 from faceswap import geometry
-from faceswap.convert import pipeline
+from faceswap.convert import make
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.pipeline import convert_clip, plan_convert
@@ -29,8 +30,9 @@ from faceswap.errors import (
 )
 from faceswap.faces.align import patch_from_frame
 from faceswap.faces.index import FaceIndex
+from faceswap.media.encode import VideoEncoder
+from faceswap.media.packets import EncodedPicture, PacketFile
 from faceswap.media.reader import VideoReader
-from faceswap.media.writer import ClipWriter
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.verify import verify_clip
 from faceswap.types import Frame
@@ -236,14 +238,17 @@ def test_disk_that_is_full_leaves_the_old_output(
 ) -> None:
     output = tmp_path / "out.mkv"
     output.write_bytes(b"the old one")
-    write = ClipWriter.write
+    write = PacketFile.write
+    num_calls = 0
 
-    def write_until_full(writer: ClipWriter, frame: Frame) -> None:
-        if frame.index == fails_at:
-            raise ResourceError("no space left")
-        write(writer, frame)
+    def write_until_full(file: PacketFile, pictures: Iterable[EncodedPicture]) -> None:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls > fails_at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, pictures)
 
-    monkeypatch.setattr(ClipWriter, "write", write_until_full)
+    monkeypatch.setattr(PacketFile, "write", write_until_full)
     with pytest.raises(ResourceError):
         convert(clip, model, output, overwrite=True)
     assert output.read_bytes() == b"the old one"
@@ -256,7 +261,7 @@ def test_failed_publishing_leaves_no_file(
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(pipeline, "sync_file", fail)
+    monkeypatch.setattr(make, "sync_file", fail)
     with pytest.raises(OSError, match="Input/output"):
         convert(clip, model, tmp_path / "out.mkv")
     assert visible_files(tmp_path) == ["in.mkv"]
@@ -265,8 +270,8 @@ def test_failed_publishing_leaves_no_file(
 def test_frames_lost_while_writing_are_noticed(
     clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = ClipWriter.write
-    monkeypatch.setattr(ClipWriter, "write", lambda self, frame: None if frame.index == 3 else write(self, frame))
+    encode = VideoEncoder.encode
+    monkeypatch.setattr(VideoEncoder, "encode", lambda self, frame: [] if frame.index == 3 else encode(self, frame))
     with pytest.raises(Exception, match="11 of 12 frames"):
         convert(clip, model, tmp_path / "out.mkv")
     assert visible_files(tmp_path) == ["in.mkv"]

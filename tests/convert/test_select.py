@@ -10,7 +10,14 @@ from faceswap.types import Face, Shot
 def index_of(faces: list[Face]) -> FaceIndex:
     shots = (Shot(0, 10), Shot(10, 20))
     return FaceIndex(
-        "0" * 64, "centerface-1", frame_table(20), 1, 24, shots, tuple(sorted(faces, key=lambda f: (f.frame, f.track)))
+        "0" * 64,
+        "centerface-1",
+        frame_table(20),
+        1,
+        24,
+        0,
+        shots,
+        tuple(sorted(faces, key=lambda f: (f.frame, f.track))),
     )
 
 

@@ -9,15 +9,11 @@ from clips import make_clip, truncated
 from faceswap.errors import UsageError
 from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.reader import VideoReader, open_clip
-from faceswap.media.writer import ClipWriter
+from faceswap.media.transcode import transcode
 
 
 def rewritten(source: Path, output: Path, settings: EncodeSettings) -> Path:
-    reader = VideoReader(source)
-    writer = ClipWriter(output, reader.info, plan_encode(reader.info, output, settings), source=source)
-    for frame in reader:
-        writer.write(frame)
-    writer.close()
+    transcode(source, output, settings)
     return output
 
 

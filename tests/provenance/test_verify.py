@@ -8,10 +8,10 @@ import av
 import pytest
 from clips import make_clip
 
-from faceswap.media.encode_plan import EncodeSettings, plan_encode
+from faceswap.media.encode_plan import EncodeSettings
 from faceswap.media.reader import VideoReader
 from faceswap.media.remux import source_metadata
-from faceswap.media.writer import ClipWriter
+from faceswap.media.transcode import transcode
 from faceswap.provenance.mark import Mark, mark_in_metadata, marked_metadata, packet_marker
 from faceswap.provenance.verify import verify_clip
 
@@ -20,18 +20,13 @@ MARK = Mark(model_sha256="ab" * 32)
 
 def marked(tmp_path: Path, name: str, codec: str = "libx264") -> Path:
     source = make_clip(tmp_path / "in.mp4", metadata={"comment": "shot by me"})
-    reader = VideoReader(source)
-    writer = ClipWriter(
+    transcode(
+        source,
         tmp_path / name,
-        reader.info,
-        plan_encode(reader.info, tmp_path / name, EncodeSettings(codec)),
-        source=source,
+        EncodeSettings(codec),
         metadata=marked_metadata(source_metadata(source), MARK),
         edit_key_packet=packet_marker(MARK),
     )
-    for frame in reader:
-        writer.write(frame)
-    writer.close()
     return tmp_path / name
 
 

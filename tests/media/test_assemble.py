@@ -12,20 +12,16 @@ import pytest
 from clips import make_clip
 
 from faceswap.errors import ShapeError, UsageError
+from faceswap.media.encode import VideoEncoder
 from faceswap.media.encode_plan import EncodeSettings, default_output, plan_encode
 from faceswap.media.reader import VideoReader, open_clip
-from faceswap.media.writer import ClipWriter
+from faceswap.media.transcode import transcode
 
 
 def rewrite(source: Path, output: Path, settings: EncodeSettings | None = None) -> list[str]:
     """Decode and encode a clip as it is; return the streams that were dropped."""
-    reader = VideoReader(source)
-    plan = plan_encode(reader.info, output, settings or EncodeSettings(preset="veryfast"))
-    writer = ClipWriter(output, reader.info, plan, source=source, metadata={"title": "kept", "shot": "12A"})
-    for frame in reader:
-        writer.write(frame)
-    writer.close()
-    return writer.dropped
+    metadata = {"title": "kept", "shot": "12A"}
+    return transcode(source, output, settings or EncodeSettings(preset="veryfast"), metadata=metadata)
 
 
 LOSSLESS = EncodeSettings(codec="ffv1")
@@ -107,12 +103,9 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_frame_of_another_size_is_refused(tmp_path: Path) -> None:
     small, large = (VideoReader(make_clip(tmp_path / f"{n}.mp4", size=(n, n), num_frames=1)) for n in (64, 96))
-    writer = ClipWriter(
-        tmp_path / "out.mp4", small.info, plan_encode(small.info, tmp_path / "out.mp4", EncodeSettings())
-    )
+    encoder = VideoEncoder(small.info, plan_encode(small.info, tmp_path / "out.mp4", EncodeSettings()))
     with pytest.raises(ShapeError):
-        writer.write(next(iter(large)))
-    writer.abort()
+        encoder.encode(next(iter(large)))
 
 
 @pytest.mark.parametrize(
@@ -136,10 +129,8 @@ def test_impossible_settings_are_refused_before_work(
 def test_settings_only_the_encoder_can_judge_are_refused_at_the_first_frame(tmp_path: Path) -> None:
     reader = VideoReader(make_clip(tmp_path / "in.mp4", num_frames=1))
     plan = plan_encode(reader.info, tmp_path / "out.mp4", EncodeSettings(preset="nonsense"))
-    writer = ClipWriter(tmp_path / "out.mp4", reader.info, plan)
     with pytest.raises(UsageError, match="nonsense"):
-        writer.write(next(iter(reader)))
-    writer.abort()
+        VideoEncoder(reader.info, plan).encode(next(iter(reader)))
 
 
 def test_depth_that_an_encoder_lacks_is_named_as_lost(tmp_path: Path) -> None:

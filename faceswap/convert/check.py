@@ -1,0 +1,118 @@
+"""Comparing a finished file with its source: what was promised is measured on the file itself, every time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.smart import CopyPlan
+from faceswap.errors import FaceswapError
+from faceswap.media.digest import frame_digest
+from faceswap.media.marks import packet_times
+from faceswap.media.probe import ClipInfo, count_streams
+from faceswap.media.reader import VideoReader
+from faceswap.types import FrameTable
+
+MAX_TIME_ERROR = 0.001
+"""Seconds by which a written frame's time may differ from the source's."""
+OUTPUT_STREAM = 0
+"""Number of the converted stream among a finished file's video streams: it is added first."""
+_TAGS = ("primaries", "transfer", "matrix", "range")
+
+
+class CopyMismatchError(FaceswapError):
+    """A clip spliced from copied and encoded parts is not what it should be; encoding everything helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What was compared."""
+
+    figures: Mapping[str, str]
+    """Subject -> what was found, in words."""
+    notes: tuple[str, ...]
+    """Differences that are no reason to withhold the output, but have to be said."""
+
+
+def check_result(plan: ConvertPlan, path: Path, table: FrameTable, dropped: int) -> Checks:
+    """Compare frame count, times, size, orientation, tags and streams of a finished file with its source.
+
+    Args:
+        table: of the source. dropped: streams that the container could not take (said already).
+
+    Raises:
+        FaceswapError: frames are missing, shifted or of another size: the file must not be published.
+    """
+    error = _largest_time_error(plan, path, table)
+    info = VideoReader(path, OUTPUT_STREAM).info
+    if info.size != plan.info.size:
+        raise FaceswapError(
+            f"the encoded clip is {info.size[1]}x{info.size[0]} and {plan.input} is "
+            f"{plan.info.size[1]}x{plan.info.size[0]}; please report this with the output of `faceswap convert -n`"
+        )
+    differences = _differences(plan, info)
+    ours, theirs = count_streams(path), count_streams(plan.input)
+    lost = Counter(theirs) - Counter(ours)
+    if lost.total() > dropped:
+        differences.append(f"streams of the source that are not in the output: {_in_words(lost)}")
+    return Checks(
+        {
+            "frames": f"{len(table)} of {len(table)}",
+            "times": f"largest error {error * 1000:.2f} ms",
+            "size": f"{info.size[1]}x{info.size[0]}",
+            "tags": "as in the source" if not differences else "see notes",
+            "streams": _in_words(Counter(ours)),
+        },
+        tuple(differences),
+    )
+
+
+def _largest_time_error(plan: ConvertPlan, path: Path, table: FrameTable) -> float:
+    written = packet_times(path, OUTPUT_STREAM)
+    expected = [int(pts) * table.time_base for pts in table.pts]
+    error = max((abs(float(a - b)) for a, b in zip(written, expected, strict=False)), default=0.0)
+    if len(written) != len(expected) or error > MAX_TIME_ERROR:
+        raise FaceswapError(
+            f"the encoded clip does not match {plan.input}: {len(written)} of {len(expected)} frames, "
+            f"largest time error {error * 1000:.1f} ms; please report this with the output of `faceswap convert -n`"
+        )
+    return error
+
+
+def _differences(plan: ConvertPlan, info: ClipInfo) -> list[str]:
+    wanted = plan.encode
+    found = [
+        f"the output's {name} tag is {getattr(info.tags, name)} instead of {getattr(wanted.tags, name)} (H.273)"
+        for name in _TAGS
+        if getattr(info.tags, name) != getattr(wanted.tags, name)
+    ]
+    if info.pixel_aspect != plan.info.pixel_aspect:
+        found.append(f"the output's pixel aspect is {info.pixel_aspect or 'unset'}, not {plan.info.pixel_aspect}")
+    if info.display_matrix != plan.info.display_matrix:
+        found.append("the output has not the source's rotation; players will show it turned")
+    if info.color.bit_depth != wanted.color.bit_depth:
+        found.append(f"the output has {info.color.bit_depth} bit instead of {wanted.color.bit_depth}")
+    return found
+
+
+def _in_words(streams: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(streams.items()) if count) or "none"
+
+
+def check_copies(path: Path, table: FrameTable, copies: CopyPlan) -> None:
+    """Decode a spliced file and compare each frame that was copied with the source's, bit for bit.
+
+    Raises:
+        CopyMismatchError: one differs, or frames are missing.
+    """
+    copied = {frame for start, stop, is_copied in copies.runs if is_copied for frame in range(start, stop)}
+    count = 0
+    for frame in VideoReader(path, OUTPUT_STREAM):
+        count += 1
+        if frame.index in copied and frame_digest(frame) != table.digest[frame.index]:
+            raise CopyMismatchError(f"frame {frame.index} decodes to another picture")
+    if count != len(table):
+        raise CopyMismatchError(f"{count} of {len(table)} frames decode")

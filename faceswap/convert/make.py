@@ -1,0 +1,227 @@
+"""Making the output of a conversion: segments are rendered or copied, put together, checked, published.
+
+Every frame that is written comes from a segment of the work folder or, packet for packet, from the source, and passes
+`_assemble`, which marks it: there is no unmarked path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from faceswap import __version__
+from faceswap.convert.check import Checks, CopyMismatchError, check_copies, check_result
+from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.products import VideoProduct, products_of
+from faceswap.convert.segments import Segment, plan_segments
+from faceswap.convert.select import chosen_faces
+from faceswap.convert.smart import CopyPlan, plan_copies
+from faceswap.convert.work import SegmentRecord, WorkFolder, open_work_folder
+from faceswap.convert.workers import RenderJob, render_in_processes
+from faceswap.device import shared_cpu
+from faceswap.errors import FaceswapError, InterruptedRunError, ProvenanceError, UnsupportedInputError, UsageError
+from faceswap.faces.index import FaceIndex
+from faceswap.files import sha256_file, sync_file, sync_folder, temporary_beside
+from faceswap.interrupt import StopRequest
+from faceswap.media.assemble import ClipMuxer, PictureRun
+from faceswap.media.gops import copied_packets
+from faceswap.media.packets import read_packet_times, read_packets
+from faceswap.media.remux import source_metadata
+from faceswap.models.swap_model import SwapModel
+from faceswap.progress import OnProgress, Progress, StageTimes
+from faceswap.provenance.mark import marked_metadata, packet_marker
+from faceswap.provenance.verify import verify_clip
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRun:
+    """One conversion while it runs."""
+
+    plan: ConvertPlan
+    model: SwapModel
+    jobs: int
+    overwrite: bool
+    times: StageTimes
+    on_progress: OnProgress
+    stop: StopRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What there is to say of a finished output."""
+
+    notes: tuple[str, ...]
+    checks: Mapping[str, str]
+    num_copied: int
+    """Frames that are the source's own packets."""
+    num_resumed: int
+    """Frames that an earlier run had finished."""
+
+
+def make_output(run: ConvertRun, index: FaceIndex) -> Made:
+    """Make the output; where copied parts turn out not to be the source's pictures, everything is encoded instead."""
+    plan, notes = run.plan, []
+    copies = None
+    if plan.config.copy_untouched:
+        chosen, _ = chosen_faces(index, plan.config.faces)
+        try:
+            copies = plan_copies(plan.info, plan.encode, index.frames, chosen.keys())
+        except UnsupportedInputError as error:
+            notes.append(f"nothing was copied from the source, everything was encoded, because {error}")
+    if copies:
+        try:
+            return _make(run, index, copies)
+        except CopyMismatchError as error:
+            notes.append(f"everything was encoded: the parts copied from the source did not fit ({error})")
+    result = _make(run, index, None)
+    return replace(result, notes=(*notes, *result.notes))
+
+
+def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
+    plan = run.plan
+    segments = plan_segments(copies.runs if copies else [(0, index.num_frames, False)], index.shots)
+    with open_work_folder(plan.work_path, _job_facts(run, index, copies)) as work:
+        done = work.records(segments)
+        _render(run, index, segments, done, work)
+        temporary = temporary_beside(plan.output)
+        try:
+            dropped = _assemble(plan, temporary, segments, work, copies)
+            checks = _check(plan, temporary, index, copies, len(dropped))
+            _publish(run, temporary)
+        except CopyMismatchError:
+            work.delete()
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
+        work.delete()
+    return Made(
+        notes=(*dropped, *checks.notes),
+        checks=checks.figures,
+        num_copied=copies.num_copied if copies else 0,
+        num_resumed=sum(record.stop - record.start for record in done.values()),
+    )
+
+
+def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> dict[str, Any]:
+    """Return everything that the segments depend on: a work folder with other facts is of no use."""
+    plan = run.plan
+    return {
+        "version": __version__,
+        "source": plan.fingerprint,
+        "source_mtime_ns": plan.input.stat().st_mtime_ns,
+        "faces": sha256_file(plan.index_path),
+        "model": run.model.manifest_sha256,
+        "compute": str(run.model.compute),
+        "identity": plan.identity,
+        "config": plan.config.model_dump(mode="json"),
+        "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
+        "container": plan.encode.muxer,
+        "copied": [list(r) for r in copies.runs] if copies else [],
+    }
+
+
+def _render(
+    run: ConvertRun, index: FaceIndex, segments: list[Segment], done: dict[int, SegmentRecord], work: WorkFolder
+) -> None:
+    """Render the segments that are missing.
+
+    Raises:
+        InterruptedRunError: stopped; finished segments are kept.
+    """
+    waiting = [s for s in segments if not s.is_copied and s.number not in done]
+    num_done = index.num_frames - sum(map(len, waiting))
+    if not waiting:
+        return
+
+    def on_frames(count: int) -> None:
+        nonlocal num_done
+        num_done += count
+        run.on_progress(Progress("render", num_done, index.num_frames))
+
+    job = RenderJob(run.plan, run.model, work.path, is_spliced=any(s.is_copied for s in segments))
+    try:
+        if run.jobs > 1 and len(waiting) > 1:
+            num_processes = min(run.jobs, len(waiting))
+            render_in_processes(
+                job,
+                waiting,
+                num_processes,
+                times=run.times,
+                on_frames=on_frames,
+                on_segment=work.add,
+                stop=run.stop,
+            )
+        else:
+            with shared_cpu(run.model.compute):
+                renderer = job.renderer(index, run.times)
+                renderer.render(iter(waiting), job.sink(run.times, work.add), on_frames, run.stop)
+    except InterruptedRunError as error:
+        kept = sum(record.stop - record.start for record in work.records(segments).values())
+        raise InterruptedRunError(
+            f"stopped while rendering {run.plan.input}; {kept} of {index.num_frames} frames are finished and kept in "
+            f"{work.path}; repeat the command to go on from there",
+            run.stop.signal_number,
+        ) from error
+
+
+def _assemble(
+    plan: ConvertPlan, path: Path, segments: list[Segment], work: WorkFolder, copies: CopyPlan | None
+) -> list[str]:
+    """Write all products of the job; return what the containers could not hold."""
+    (clip,) = [product for product in products_of(plan) if isinstance(product, VideoProduct)]
+    muxer = ClipMuxer(
+        clip.info,
+        clip.encode,
+        source=plan.input if clip.copies_streams else None,
+        metadata=marked_metadata(source_metadata(plan.input), plan.mark),
+        edit_key_packet=packet_marker(plan.mark),
+        is_spliced=copies is not None,
+    )
+    return muxer.write(path, [_picture_run(plan, clip, segment, work, copies) for segment in segments])
+
+
+def _picture_run(
+    plan: ConvertPlan, product: VideoProduct, segment: Segment, work: WorkFolder, copies: CopyPlan | None
+) -> PictureRun:
+    if copies and segment.is_copied:
+        pts = copies.packets[segment.start]
+        return PictureRun(pts, lambda: copied_packets(plan.info, pts))
+    file = work.segment_file(segment, product.name)
+    return PictureRun(read_packet_times(file), lambda: read_packets(file))
+
+
+def _check(plan: ConvertPlan, path: Path, index: FaceIndex, copies: CopyPlan | None, num_dropped: int) -> Checks:
+    """Compare the finished file with the source.
+
+    Raises:
+        FaceswapError: it does not fit. CopyMismatchError: the same, but encoding everything helps.
+    """
+    if copies is None:
+        return check_result(plan, path, index.frames, num_dropped)
+    try:
+        check_copies(path, index.frames, copies)
+        return check_result(plan, path, index.frames, num_dropped)
+    except FaceswapError as error:
+        raise CopyMismatchError(str(error)) from error
+
+
+def _publish(run: ConvertRun, path: Path) -> None:
+    """Give the finished clip its name, if it carries its marks.
+
+    Raises:
+        ProvenanceError: it does not; the container and codec have no place for them.
+    """
+    plan = run.plan
+    if not verify_clip(path).is_marked:
+        raise ProvenanceError(
+            f"{plan.output} was withheld: neither {plan.encode.muxer} nor {plan.encode.codec} could carry the mark "
+            "that it is AI-modified; use .mp4, .mov or .mkv, or H.264/H.265"
+        )
+    if plan.output.exists() and not run.overwrite:
+        raise UsageError(f"{plan.output} appeared meanwhile; use --overwrite to replace it, or another -o")
+    sync_file(path)
+    os.replace(path, plan.output)
+    sync_folder(plan.output.parent)

@@ -1,0 +1,105 @@
+"""Which parts of the source's picture stream need no rendering and can be copied packet for packet."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+
+from faceswap.errors import UnsupportedInputError
+from faceswap.media.encode_plan import EncodePlan
+from faceswap.media.gops import COPYABLE, Gop, gops_of, read_source_packets
+from faceswap.media.probe import ClipInfo
+from faceswap.types import FrameTable
+
+_ENCODERS = {
+    "h264": ("libx264",),
+    "hevc": ("libx265",),
+    "prores": ("prores_ks",),
+    "dnxhd": ("dnxhd",),
+    "mjpeg": ("mjpeg",),
+}
+"""Encoders whose packets may stand beside the source's, by the source's codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPlan:
+    """Runs of frames, in order, that together make up the clip."""
+
+    runs: tuple[tuple[int, int, bool], ...]
+    """(start, stop, is_copied): frames, half-open."""
+    packets: dict[int, tuple[int, ...]]
+    """First frame of a copied run -> the times of its packets in decoding order."""
+
+    @property
+    def num_copied(self) -> int:
+        """Frames that are not encoded again."""
+        return sum(stop - start for start, stop, is_copied in self.runs if is_copied)
+
+
+def plan_copies(info: ClipInfo, encode: EncodePlan, table: FrameTable, swapped: Set[int]) -> CopyPlan:
+    """Return which frames have to be rendered: from the first swapped frame of a group of pictures to the group's end.
+
+    What stands before that frame in the group can be copied when nothing after it is needed to decode it.
+
+    Args:
+        swapped: numbers of the frames that will change.
+
+    Raises:
+        UnsupportedInputError: nothing can be copied; the message says why, to follow "because".
+    """
+    _check(info, encode)
+    gops = gops_of(read_source_packets(info))
+    shown = [pts for gop in gops for pts in sorted(gop.pts)]
+    if not np.array_equal(shown, table.pts):
+        raise UnsupportedInputError("its packets and its decoded frames do not correspond")
+    runs: list[tuple[int, int, bool]] = []
+    packets: dict[int, tuple[int, ...]] = {}
+    start = 0
+    for gop in gops:
+        stop = start + len(gop.pts)
+        num_copied = _num_copied(gop, next((i - start for i in range(start, stop) if i in swapped), None))
+        if num_copied:
+            _append(runs, start, start + num_copied, is_copied=True)
+            packets[runs[-1][0]] = packets.get(runs[-1][0], ()) + gop.pts[:num_copied]
+        if start + num_copied < stop:
+            _append(runs, start + num_copied, stop, is_copied=False)
+        start = stop
+    if not packets:
+        raise UnsupportedInputError("each of its groups of pictures begins with a face to swap")
+    return CopyPlan(tuple(runs), packets)
+
+
+def _check(info: ClipInfo, encode: EncodePlan) -> None:
+    if info.codec not in COPYABLE:
+        raise UnsupportedInputError(f"parts of {info.codec} clips cannot be copied")
+    if encode.codec not in _ENCODERS[info.codec]:
+        raise UnsupportedInputError(f"{encode.codec} cannot stand beside {info.codec}; leave --codec out")
+    if encode.layout != info.layout or encode.tags != info.tags:
+        raise UnsupportedInputError(f"its pictures would be stored as {encode.pix_fmt}")
+
+
+def _num_copied(gop: Gop, first_swapped: int | None) -> int:
+    """Return how many packets from the start of a group can be copied.
+
+    Args:
+        first_swapped: place of the first frame to swap in presentation order; None = there is none.
+    """
+    if first_swapped is None:
+        return len(gop.pts)
+    rank = {pts: i for i, pts in enumerate(sorted(gop.pts))}
+    best = latest = 0
+    for count, pts in enumerate(gop.pts, start=1):
+        latest = max(latest, rank[pts])
+        if latest >= first_swapped:
+            break
+        if latest == count - 1:  # the packets so far are the first frames, without a gap
+            best = count
+    return best
+
+
+def _append(runs: list[tuple[int, int, bool]], start: int, stop: int, *, is_copied: bool) -> None:
+    if runs and runs[-1][2] == is_copied:
+        start = runs.pop()[0]
+    runs.append((start, stop, is_copied))

@@ -1,0 +1,112 @@
+"""The work folder of one output: finished segments and the journal that says which they are.
+
+A segment counts when its line is in the journal and its files have the hashes written there. A line is appended and
+synced only after the files are. Layout and rules: docs/formats/work-folder.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from faceswap.convert.segments import Segment
+from faceswap.files import disk_errors_named, folder_lock, sha256_file, sync_folder, write_atomic
+
+_JOB, _JOURNAL = "job.json", "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRecord:
+    """A line of the journal."""
+
+    segment: int
+    start: int
+    stop: int
+    """Frames, half-open."""
+    first_pts: int
+    last_pts: int
+    files: Mapping[str, str]
+    """File name -> SHA-256."""
+
+
+class WorkFolder:
+    """Files of a conversion that is under way; belongs to one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def segment_file(self, segment: Segment, product: str) -> Path:
+        """Return where a product's part of a segment lies when it is finished."""
+        return self.path / f"seg-{segment.number:05d}.{product}"
+
+    def records(self, segments: list[Segment]) -> dict[int, SegmentRecord]:
+        """Return the finished segments by number; lines that are damaged or whose files are not whole do not count."""
+        plan = {segment.number: segment for segment in segments}
+        found: dict[int, SegmentRecord] = {}
+        for record in self._lines():
+            segment = plan.get(record.segment)
+            if segment is not None and (segment.start, segment.stop) == (record.start, record.stop):
+                found[record.segment] = record
+        return {number: record for number, record in found.items() if self._is_whole(record)}
+
+    def _is_whole(self, record: SegmentRecord) -> bool:
+        return all(
+            (self.path / name).is_file() and sha256_file(self.path / name) == digest
+            for name, digest in record.files.items()
+        )
+
+    def _lines(self) -> Iterator[SegmentRecord]:
+        try:
+            lines = (self.path / _JOURNAL).read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            checksum, _, text = line.partition(b" ")
+            if checksum != b"%08x" % zlib.crc32(text):
+                continue  # cut off by a crash
+            yield SegmentRecord(**json.loads(text))
+
+    def add(self, record: SegmentRecord) -> None:
+        """Append a line, on the disk before this returns."""
+        text = json.dumps(asdict(record), sort_keys=True).encode()
+        with disk_errors_named(self.path), (self.path / _JOURNAL).open("ab") as file:
+            # A line that a crash cut off must not swallow this one.
+            file.write(b"\n%08x %s\n" % (zlib.crc32(text), text))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def delete(self) -> None:
+        """Remove everything: the output is finished, or must not be made."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def open_work_folder(path: Path, job: Mapping[str, Any]) -> Iterator[WorkFolder]:
+    """Hold the work folder of a job; whatever another job left there is deleted first.
+
+    Args:
+        job: everything that the finished file depends on, as JSON values.
+
+    Raises:
+        UsageError: another process is making the same output.
+    """
+    text = json.dumps(dict(job), sort_keys=True, indent=1).encode()
+    with folder_lock(path, "a conversion to the same output"):
+        job_file = path / _JOB
+        if not job_file.is_file() or job_file.read_bytes() != text:
+            for entry in path.iterdir():
+                if entry.name != ".lock":
+                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            sync_folder(path)
+            with disk_errors_named(path):
+                write_atomic(job_file, text)
+        for stale in path.glob("*.tmp"):
+            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+        yield WorkFolder(path)

@@ -1,0 +1,157 @@
+"""Rendering segments in several processes: each has its own reader, network and encoder; the files are the same as with one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from faceswap.convert.engine import SwapEngine
+from faceswap.convert.feed import FrameFeed
+from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.products import products_of
+from faceswap.convert.render import SegmentRenderer, SegmentSink
+from faceswap.convert.segments import Segment
+from faceswap.convert.select import chosen_faces
+from faceswap.convert.work import SegmentRecord, WorkFolder
+from faceswap.device import shared_cpu
+from faceswap.errors import FaceswapError, InterruptedRunError, ResourceError
+from faceswap.faces.index import FaceIndex
+from faceswap.interrupt import StopRequest
+from faceswap.media.reader import VideoReader
+from faceswap.models.swap_model import SwapModel
+from faceswap.progress import StageTimes
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """All that rendering a segment depends on; travels to other processes."""
+
+    plan: ConvertPlan
+    model: SwapModel
+    work: Path
+    is_spliced: bool
+
+    def renderer(self, index: FaceIndex, times: StageTimes) -> SegmentRenderer:
+        """Return a renderer with a reader and an engine of its own."""
+        config = self.plan.config
+        chosen, _ = chosen_faces(index, config.faces)
+        engine = SwapEngine(self.model, self.plan.identity, config, times)
+        feed = FrameFeed(VideoReader(self.plan.input, self.plan.info.video_stream), index.frames, times)
+        return SegmentRenderer(index, chosen, engine, feed, config)
+
+    def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
+        """Return where rendered frames go."""
+        products = products_of(self.plan)
+        return SegmentSink(WorkFolder(self.work), products, times, on_segment, is_spliced=self.is_spliced)
+
+
+def render_in_processes(
+    job: RenderJob,
+    segments: Sequence[Segment],
+    num_processes: int,
+    *,
+    times: StageTimes,
+    on_frames: Callable[[int], None],
+    on_segment: Callable[[SegmentRecord], None],
+    stop: StopRequest,
+) -> None:
+    """Render segments in several processes at once; returns when all are done.
+
+    Raises:
+        InterruptedRunError: `stop` was set. ResourceError: a process was killed. Otherwise what a process raised.
+    """
+    from torch import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    tasks, results = context.Queue(), context.Queue()
+    for task in [*segments, *[None] * num_processes]:
+        tasks.put(task)
+    processes = [
+        context.Process(target=_work, args=(job, tasks, results), daemon=True, name=f"render-{i}")
+        for i in range(num_processes)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        _collect(processes, results, times, on_frames, on_segment, stop)
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+        tasks.cancel_join_thread()
+
+
+def _collect(
+    processes: Sequence[Any],
+    results: Any,
+    times: StageTimes,
+    on_frames: Callable[[int], None],
+    on_segment: Callable[[SegmentRecord], None],
+    stop: StopRequest,
+) -> None:
+    num_running = len(processes)
+    while num_running:
+        if stop:
+            raise InterruptedRunError("stopped", stop.signal_number)
+        try:
+            kind, value = results.get(timeout=_POLL_SECONDS)
+        except Empty:
+            if sum(process.is_alive() for process in processes) < num_running and results.empty():
+                raise ResourceError(
+                    "a rendering process was killed, most likely for want of memory; repeat the command with fewer --jobs"
+                ) from None
+            continue
+        if kind == "frames":
+            on_frames(value)
+        elif kind == "segment":
+            on_segment(value)
+        elif kind == "error":
+            raise value
+        else:
+            num_running -= 1
+            times.add(value)
+
+
+def _work(job: RenderJob, tasks: Any, results: Any) -> None:
+    """Body of a rendering process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process decides
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    times = StageTimes()
+    try:
+        index = FaceIndex.load(job.plan.index_path)
+        sink = job.sink(times, lambda record: results.put(("segment", record)))
+        with shared_cpu(job.model.compute):
+            job.renderer(index, times).render(
+                _until_none(tasks), sink, lambda count: results.put(("frames", count)), StopRequest()
+            )
+        results.put(("done", dict(times.seconds)))
+    except FaceswapError as error:
+        results.put(("error", error))
+    except BaseException as error:
+        results.put(("error", FaceswapError(f"a rendering process failed: {type(error).__name__}: {error}")))
+
+
+def _until_none(tasks: Any) -> Iterator[Segment]:
+    while (segment := tasks.get()) is not None:
+        yield segment
+
+
+def _leave_with_parent() -> None:
+    """End this process when the one that started it is gone, however it went: two runs must not write one folder."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        with suppress(OSError):
+            connection.wait([parent.sentinel])
+        os._exit(1)

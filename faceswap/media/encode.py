@@ -1,0 +1,141 @@
+"""Encoding frames into packets that keep the frames' own times; what container they end up in is another matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import color
+from faceswap.errors import FaceswapError, ShapeError, UsageError
+from faceswap.media.encode_plan import EncodePlan
+from faceswap.media.packets import EncodedPicture
+from faceswap.media.probe import ClipInfo
+from faceswap.media.reader import plane_view
+from faceswap.types import Frame
+
+_FRAME_DURATION_FLAG = 1 << 8
+"""AV_CODEC_FLAG_FRAME_DURATION: encoders hand each frame's own duration on to the packets."""
+_GLOBAL_HEADER_FLAG = 1 << 22
+"""AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go into the container's header instead of the key frames."""
+
+
+_OWN_SPS = 1
+
+
+def configure(context: Any, info: ClipInfo, plan: EncodePlan, *, is_spliced: bool = False) -> None:
+    """Set an unopened encoder context up for the pictures of `info`.
+
+    Args:
+        is_spliced: packets of another encoder stand beside this one's in the stream, so key frames carry their own
+            parameter sets (H.264, H.265).
+    """
+    context.height, context.width = info.size
+    context.pix_fmt = plan.pix_fmt
+    context.time_base = info.time_base
+    context.framerate = Fraction(info.rate).limit_denominator(1 << 16)
+    context.color_primaries, context.color_trc = plan.tags.primaries, plan.tags.transfer
+    context.colorspace, context.color_range = plan.tags.matrix, plan.tags.range
+    if info.pixel_aspect:
+        context.sample_aspect_ratio = info.pixel_aspect
+    if plan.codec in ("libx265", "hevc_nvenc") and plan.muxer in ("mp4", "mov"):
+        # Apple's players refuse hev1, but hvc1 forbids parameter sets in the stream: its muxer takes them out.
+        context.codec_tag = "hev1" if is_spliced else "hvc1"
+    context.options = dict(plan.options)
+    if is_spliced and plan.codec == "libx264":
+        # A number of their own, so that the two encoders' parameter sets do not replace each other.
+        given = plan.options.get("x264-params")
+        context.options["x264-params"] = f"{given}:sps-id={_OWN_SPS}" if given else f"sps-id={_OWN_SPS}"
+    context.thread_type = "AUTO"
+    context.flags |= _FRAME_DURATION_FLAG
+
+
+class VideoEncoder:
+    """Frames in presentation order in, packets in decoding order out; the first packet is a key frame."""
+
+    def __init__(self, info: ClipInfo, plan: EncodePlan, *, is_spliced: bool = False) -> None:
+        """Args as in `configure`."""
+        self._info, self._plan = info, plan
+        self.num_frames = 0
+        self._context = av.CodecContext.create(plan.codec, "w")
+        configure(self._context, info, plan, is_spliced=is_spliced)
+        if not is_spliced and plan.muxer != "mpegts":
+            self._context.flags |= _GLOBAL_HEADER_FLAG
+
+    def encode(self, frame: Frame) -> list[EncodedPicture]:
+        """Return the packets that one more frame makes ready; often none.
+
+        Raises:
+            ShapeError: another size or layout than announced. UsageError: settings the encoder does not take.
+        """
+        picture = self._to_av(frame)
+        try:
+            packets = self._context.encode(picture)
+        except (av.FFmpegError, ValueError) as error:
+            if self.num_frames == 0:  # the encoder opens with its first frame
+                options = " ".join(f"{name}={value}" for name, value in self._plan.options.items())
+                raise UsageError(
+                    f"{self._plan.codec} does not take these settings ({options}, {self._plan.pix_fmt}): {error}"
+                ) from error
+            raise FaceswapError(f"{self._plan.codec} failed at {frame}: {error}") from error
+        self.num_frames += 1
+        return self._pictures(packets)
+
+    def finish(self) -> list[EncodedPicture]:
+        """Return the packets that the encoder still holds; nothing can be encoded afterwards."""
+        return self._pictures(self._context.encode(None)) if self.num_frames else []
+
+    def _pictures(self, packets: Sequence[Any]) -> list[EncodedPicture]:
+        result = []
+        for packet in packets:
+            if not packet.size:
+                continue
+            if packet.time_base is not None and packet.time_base != self._info.time_base:
+                packet.rescale_ts(self._info.time_base)
+            result.append(
+                EncodedPicture(int(packet.pts), int(packet.duration or 0), bool(packet.is_keyframe), bytes(packet))
+            )
+        return result
+
+    def _to_av(self, frame: Frame) -> Any:
+        info = self._info
+        if frame.size != info.size or frame.layout != info.layout:
+            raise ShapeError(f"{frame} does not fit into a clip of {info.size} {info.layout.name}")
+        plan = self._plan
+        if info.layout.is_rgb and not plan.layout.is_rgb:
+            picture = _picture(yuv_planes(frame, plan), plan.pix_fmt, plan.color.bit_depth)
+        else:
+            picture = _picture(frame.planes, info.layout.name, info.color.bit_depth)
+            if plan.pix_fmt != info.layout.name:
+                picture = picture.reformat(format=plan.pix_fmt)
+        picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
+        picture.duration = frame.duration
+        picture.color_range, picture.colorspace = plan.tags.range, plan.tags.matrix
+        return picture
+
+
+def _picture(planes: Sequence[NDArray], pix_fmt: str, bit_depth: int) -> Any:
+    height, width = planes[0].shape
+    picture = av.VideoFrame(width, height, pix_fmt)
+    for plane, samples in zip(picture.planes, planes, strict=True):
+        np.copyto(plane_view(plane, bit_depth), samples)
+    return picture
+
+
+def yuv_planes(frame: Frame, plan: EncodePlan) -> list[NDArray]:
+    """Return an RGB frame as the planes of a YUV format, by our own matrix (swscale's has a bias)."""
+    rgb = color.transform(np.stack(frame.planes[:3]).astype(np.float32), color.rgb_from_codes(frame.color))
+    dtype = np.uint8 if plan.color.bit_depth == 8 else np.uint16
+    top = 2**plan.color.bit_depth - 1
+    planes = []
+    for i, codes in enumerate(color.transform(rgb, color.codes_from_rgb(plan.color))):
+        if i:
+            height, width = (-(-n // 2**s) for n, s in zip(frame.size, plan.layout.chroma_shift, strict=True))
+            codes = cv2.resize(codes, (width, height), interpolation=cv2.INTER_AREA)
+        planes.append(np.rint(codes).clip(0, top).astype(dtype))
+    return planes

@@ -1,0 +1,218 @@
+"""Conversions that are killed, stopped and repeated: the file comes out as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from convert_job import make_long_clip, said_by, start
+from makers import tiny_model
+
+SETTINGS = {"preset": "ultrafast"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_long_clip(tmp_path_factory.mktemp("clips") / "in.mp4")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, clip: Path, model: Path) -> tuple[bytes, float]:
+    """The finished file, and how long it took."""
+    output = tmp_path_factory.mktemp("whole") / "out.mp4"
+    begin = time.monotonic()
+    finish(start(clip, model, output, **SETTINGS))
+    return output.read_bytes(), time.monotonic() - begin
+
+
+def finish(process: Any) -> None:
+    process.join()
+    assert process.exitcode == 0
+
+
+def journal_of(output: Path) -> Path:
+    return output.parent / ".faceswap" / f"{output.name}.work" / "journal"
+
+
+def wait_for_segments(process: Any, output: Path, count: int) -> None:
+    """Return when `count` segments are in the journal."""
+    while not journal_of(output).exists() or journal_of(output).read_bytes().count(b'"segment"') < count:
+        assert process.is_alive()
+        time.sleep(0.002)
+
+
+def assert_clean(output: Path) -> None:
+    """Nothing is left but the output and the face index."""
+    assert sorted(p.name for p in output.parent.iterdir()) == [".faceswap", output.name]
+    assert [p.suffix for p in (output.parent / ".faceswap").iterdir()] == [".db"]
+
+
+def kill_at(seconds: float, clip: Path, model: Path, output: Path) -> bool:
+    """Start a conversion and kill it after some time; True when it was still running."""
+    process = start(clip, model, output, **SETTINGS)
+    process.join(seconds)
+    was_running = process.is_alive()
+    process.kill()
+    process.join()
+    return was_running
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_conversion_killed_anywhere_is_finished_by_the_same_command(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float], seed: int
+) -> None:
+    expected, seconds = uninterrupted
+    check_killed_run(tmp_path, clip, model, expected, random.Random(seed).random() * seconds)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", range(100, 160))
+def test_conversion_killed_at_sixty_places_is_finished_by_the_same_command(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float], seed: int
+) -> None:
+    expected, seconds = uninterrupted
+    check_killed_run(tmp_path, clip, model, expected, random.Random(seed).random() * seconds)
+
+
+def check_killed_run(tmp_path: Path, clip: Path, model: Path, expected: bytes, seconds: float) -> None:
+    output = tmp_path / "out.mp4"
+    was_running = kill_at(seconds, clip, model, output)
+    assert not (was_running and output.exists()) or output.read_bytes() == expected
+    finish(start(clip, model, output, **SETTINGS))
+    assert output.read_bytes() == expected
+    assert_clean(output)
+
+
+def test_a_kill_costs_at_most_the_segment_under_way(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
+) -> None:
+    output = tmp_path / "out.mp4"
+    process = start(clip, model, output, **SETTINGS)
+    wait_for_segments(process, output, 2)
+    process.kill()
+    process.join()
+    finished = {path.name: path.stat().st_mtime_ns for path in journal_of(output).parent.glob("seg-*.clip")}
+    assert len(finished) >= 2
+    again = start(clip, model, output, **SETTINGS)
+    wait_for_segments(again, output, len(finished) + 1)
+    for name, time_ns in finished.items():
+        assert (journal_of(output).parent / name).stat().st_mtime_ns == time_ns
+    finish(again)
+    assert output.read_bytes() == uninterrupted[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_finished_segments_and_says_how_to_go_on(
+    tmp_path: Path,
+    clip: Path,
+    model: Path,
+    uninterrupted: tuple[bytes, float],
+    number: signal.Signals,
+) -> None:
+    output = tmp_path / "out.mp4"
+    process = start(clip, model, output, **SETTINGS)
+    wait_for_segments(process, output, 1)
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == 128 + number
+    assert "repeat the command to go on from there" in said_by(output).read_text()
+    assert not output.exists()
+    finish(start(clip, model, output, **SETTINGS))
+    assert output.read_bytes() == uninterrupted[0]
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "journal cut", "journal garbage"])
+def test_a_damaged_segment_is_rendered_again(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float], damage: str
+) -> None:
+    output = tmp_path / "out.mp4"
+    process = start(clip, model, output, **SETTINGS)
+    wait_for_segments(process, output, 2)
+    process.kill()
+    process.join()
+    segment = journal_of(output).parent / "seg-00001.clip"
+    data, journal = segment.read_bytes(), journal_of(output)
+    if damage == "flip":
+        segment.write_bytes(data[:50] + bytes([data[50] ^ 1]) + data[51:])
+    elif damage == "truncate":
+        segment.write_bytes(data[:-3])
+    elif damage == "remove":
+        segment.unlink()
+    elif damage == "journal cut":
+        journal.write_bytes(journal.read_bytes()[:-9])
+    else:
+        journal.write_bytes(b"\x00\xff" * 40 + journal.read_bytes())
+    finish(start(clip, model, output, **SETTINGS))
+    assert output.read_bytes() == uninterrupted[0]
+
+
+def test_other_settings_start_afresh(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
+) -> None:
+    output = tmp_path / "out.mp4"
+    process = start(clip, model, output, feather=0.2, **SETTINGS)
+    wait_for_segments(process, output, 2)
+    process.kill()
+    process.join()
+    finish(start(clip, model, output, **SETTINGS))
+    assert output.read_bytes() == uninterrupted[0]
+
+
+def test_a_source_that_changed_starts_afresh(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
+) -> None:
+    source, output = tmp_path / "source" / "in.mp4", tmp_path / "out" / "out.mp4"
+    for folder in (source.parent, output.parent):
+        folder.mkdir()
+    make_long_clip(source, num_frames=64)
+    process = start(source, model, output, **SETTINGS)
+    wait_for_segments(process, output, 2)
+    process.kill()
+    process.join()
+    source.write_bytes(clip.read_bytes())
+    finish(start(source, model, output, **SETTINGS))
+    assert output.read_bytes() == uninterrupted[0]
+
+
+def test_several_processes_give_the_same_file(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
+) -> None:
+    finish(start(clip, model, tmp_path / "out.mp4", jobs=2, **SETTINGS))
+    assert (tmp_path / "out.mp4").read_bytes() == uninterrupted[0]
+    assert_clean(tmp_path / "out.mp4")
+
+
+def test_two_jobs_in_one_folder_do_not_meet(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
+) -> None:
+    outputs = [tmp_path / "out.mp4", tmp_path / "out.mkv"]
+    processes = [start(clip, model, output, **SETTINGS) for output in outputs]
+    for process in processes:
+        finish(process)
+    assert outputs[0].read_bytes() == uninterrupted[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".faceswap", "out.mkv", "out.mp4"]
+
+
+def test_a_second_job_for_the_same_output_is_refused(
+    tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
+) -> None:
+    output = tmp_path / "out.mp4"
+    first = start(clip, model, output, **SETTINGS)
+    wait_for_segments(first, output, 1)
+    second = start(clip, model, output, **SETTINGS)
+    second.join()
+    assert second.exitcode == 2
+    assert f"in use by process {first.pid}" in said_by(output).read_text()
+    finish(first)
+    assert output.read_bytes() == uninterrupted[0]
