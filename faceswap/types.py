@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 Coverage = Literal["face", "whole_face", "head"]
+FieldOrder = Literal["tff", "bff"]
+"""Which lines of an interlaced frame come first in time: the upper field's (0, 2, 4 ...) or the lower one's."""
 Matrix = NDArray[np.float64]
 """(2, 3) float64 affine transform."""
 
@@ -51,8 +53,8 @@ class ColorInfo:
     bit_depth: int = 8
     """Bits per sample, 8 to 16."""
     siting: str = "left"
-    """Place of subsampled chroma samples: "left" (MPEG-2, H.264 default: on the left luma column, between the rows),
-    "topleft" (BT.2020: on the top left luma sample) or "center" (MPEG-1, JPEG: amid the luma samples)."""
+    """Place of chroma samples, a key of `geometry.SITINGS`: "left" (MPEG-2, H.264 default), "center" (MPEG-1, JPEG),
+    "topleft" (BT.2020 on discs) ..."""
     is_guessed: bool = False
     """The stream carried no matrix tag; `matrix` follows the picture size."""
 
@@ -72,8 +74,7 @@ class PlaneLayout:
 
     @property
     def has_alpha(self) -> bool:
-        """True when a fourth plane follows."""
-        return self.name.startswith(("yuva", "gbrap"))
+        return self.name.startswith(("gbrap", "yuva"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,6 +53,9 @@ def register(app: typer.Typer) -> None:
         video_stream: Annotated[
             int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
         ] = None,
+        interlaced: Annotated[
+            str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
+        ] = "auto",
         copy_untouched: Annotated[
             bool,
             typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
@@ -71,8 +74,7 @@ def register(app: typer.Typer) -> None:
 
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
-        values["video_stream"] = video_stream
-        values["copy_untouched"] = copy_untouched
+        values |= {"copy_untouched": copy_untouched, "interlaced": interlaced, "video_stream": video_stream}
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }

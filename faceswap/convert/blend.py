@@ -72,14 +72,14 @@ def _paste_plane(
         support: (4, 2) corners in patch px outside which the mask is 0. top: largest code value.
     """
     # Interpolation spreads the mask by up to two patch px (cubic) and the area filter by one more plane px.
-    pad = int(np.ceil(2 * geometry.scale_of(plane_from_patch))) + 1
+    pad = int(np.ceil(2 * np.linalg.norm(plane_from_patch[:, :2], axis=0).max())) + 1
     x0, y0, x1, y1 = geometry.bounding_rect(geometry.apply(plane_from_patch, support), plane.shape, pad=pad)
     if x1 == x0:
         return plane
     size = (y1 - y0, x1 - x0)
     roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
     alpha = geometry.warp(mask, roi_from_patch, size, border=cv2.BORDER_CONSTANT)
-    new = geometry.warp(values, roi_from_patch, size, interpolation=cv2.INTER_CUBIC)
+    new = geometry.warp(values, roi_from_patch, size, is_smooth=True)
     old = plane[y0:y1, x0:x1]
     mixed = old + alpha * (new - old)
     result = plane.copy()

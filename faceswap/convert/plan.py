@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
@@ -17,6 +18,7 @@ from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.mark import Mark
+from faceswap.types import FieldOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class ConvertPlan:
     mark: Mark
     notes: tuple[str, ...]
 
+    @property
+    def field_order(self) -> FieldOrder | None:
+        """First field of frames whose fields are swapped one by one; None = frames are swapped as a whole."""
+        return None if self.config.interlaced == "progressive" else self.info.field_order
+
 
 def plan_convert(
     input_path: Path | str,
@@ -58,7 +65,7 @@ def plan_convert(
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
-    info = VideoReader(source, config.video_stream).info
+    info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     target = Path(output) if output is not None else default_output(source, "_swapped")
     _check_output(source, target, overwrite)
     encode = plan_encode(info, target, config.encode)
@@ -84,6 +91,20 @@ def plan_convert(
 def _index_name(source: Path, digest: str, video_stream: int) -> str:
     of_stream = f"-v{video_stream}" if video_stream else ""
     return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
+
+
+def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
+    """Return the facts of a clip with what the user said about its fields."""
+    if said in ("tff", "bff"):
+        return replace(info, field_order=cast(FieldOrder, said))
+    if info.field_order is None or said == "progressive":
+        return info
+    first = "upper" if info.field_order == "tff" else "lower"
+    note = (
+        f"the clip is interlaced, {first} field first: each field is swapped at its own time; "
+        "if both fields of its frames show the same moment, use --interlaced progressive"
+    )
+    return replace(info, notes=(*info.notes, note))
 
 
 def _short(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
+from faceswap.convert.fields import engine_for
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.render import SegmentRenderer, SegmentSink
@@ -47,7 +48,7 @@ class RenderJob:
         chosen, _ = chosen_faces(index, config.faces)
         engine = SwapEngine(self.model, self.plan.identity, config, times)
         feed = FrameFeed(VideoReader(self.plan.input, self.plan.info.video_stream), index.frames, times)
-        return SegmentRenderer(index, chosen, engine, feed, config)
+        return SegmentRenderer(index, chosen, engine_for(engine, self.plan.field_order, chosen), feed, config)
 
     def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
         """Return where rendered frames go."""

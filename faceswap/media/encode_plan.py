@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faceswap.errors import UsageError
+from faceswap.media.interlace import check_interlaced_encoder
 from faceswap.media.layouts import encodable_format, layout_of
 from faceswap.media.probe import ClipInfo, ColorTags
-from faceswap.types import ColorInfo, PlaneLayout
+from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".webm": "webm"}
 _WEBM_CODECS = {"libvpx-vp9", "libvpx", "libsvtav1", "libaom-av1", "av1_nvenc"}
@@ -21,7 +22,8 @@ _X264_X265 = {"libx264", "libx265"}
 _PRESETS = {*_X264_X265, "libsvtav1", "h264_nvenc", "hevc_nvenc"}
 _CRF_OPTIONS = {"libx264": "crf", "libx265": "crf", "libsvtav1": "crf", "h264_nvenc": "cq", "hevc_nvenc": "cq"}
 DEFAULT_CRF = 18
-_BT709, _STUDIO_RANGE = 1, 1
+_IDENTITY, _BT709 = 0, 1
+_STUDIO_RANGE, _FULL_RANGE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class EncodePlan:
     muxer: str
     options: Mapping[str, str]
     losses: tuple[str, ...]
+    field_order: FieldOrder | None = None
+    """Set: the clip is encoded interlaced."""
 
     @property
     def pix_fmt(self) -> str:
@@ -65,11 +69,37 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     layout, losses = _choose_layout(info, settings)
     if info.display_matrix is not None and muxer in _NO_ROTATION:
         losses.append(f"{muxer} has no place for the rotation; players will show the picture as it is stored")
-    color, tags = info.color, info.tags
+    color, tags = _color_of(layout, info)
+    check_interlaced_encoder(settings.codec, info.field_order)
+    options = _options(settings, muxer)
+    options |= _placing_options(settings.codec, options, layout, color, info.field_order)
+    return EncodePlan(settings.codec, layout, color, tags, muxer, options, tuple(losses), info.field_order)
+
+
+def _placing_options(
+    codec: str, options: Mapping[str, str], layout: PlaneLayout, color: ColorInfo, field_order: FieldOrder | None
+) -> dict[str, str]:
+    """Return what tells an encoder where chroma samples lie and which field is first."""
+    more = {}
+    if layout.chroma_shift == (1, 1) and color.siting != "left":  # players take "left" where nothing is said
+        more["chroma_sample_location"] = color.siting
+    if codec == "libx264" and field_order is not None:
+        # The frames' flags alone set the order of all frames but not what is said in front of the first.
+        said = options.get("x264-params")
+        more["x264-params"] = f"{said}:{field_order}=1" if said else f"{field_order}=1"
+    return more
+
+
+def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:
+    """Return how the output's samples are to be read: as the input's, where the change of format allows it."""
+    _, bits = layout_of(layout.name)
+    if layout.is_rgb and not info.layout.is_rgb:
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, _IDENTITY, _FULL_RANGE)
+        return ColorInfo("rgb", True, bits), tags
     if info.layout.is_rgb and not layout.is_rgb:
-        color = ColorInfo("bt709", False, layout_of(layout.name)[1])
         tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
-    return EncodePlan(settings.codec, layout, color, tags, muxer, _options(settings, muxer), tuple(losses))
+        return ColorInfo("bt709", False, bits), tags
+    return replace(info.color, bit_depth=bits), info.tags
 
 
 def _choose_layout(info: ClipInfo, settings: EncodeSettings) -> tuple[PlaneLayout, list[str]]:

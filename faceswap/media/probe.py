@@ -12,18 +12,15 @@ import av
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.clip_color import FULL_RANGE, ColorTags, color_info, color_tags
 from faceswap.media.decoders import FirstLook, first_look, measured_rate
 from faceswap.media.display import checked_matrix, right_angle_turn
+from faceswap.media.interlace import field_order_of
 from faceswap.media.layouts import is_gray, layout_of, planar_name
-from faceswap.types import ColorInfo, PlaneLayout
+from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
 _MIN_SIDE = 16
-_HD_WIDTH, _SD_HEIGHT = 1280, 576
-_CENTER_SITED = {"mjpeg", "mpeg1video"}
-_BT2020_PRIMARIES = 9
-_STUDIO_BY_STANDARD = {"h264", "hevc", "vvc", "av1", "vp9"}
-"""Codecs whose untagged video is studio range, gray or not; others write gray pictures in full range."""
 _MAX_SANE_RATE = 240
 """Frames per second; above it the header is checked against the times of the packets."""
 _DYNAMIC_RANGE_DATA = {
@@ -34,21 +31,6 @@ _DYNAMIC_RANGE_DATA = {
     "DOVI_RPU_BUFFER": "Dolby Vision metadata",
 }
 """Side data that is not carried to the output yet."""
-
-# AVCOL_SPC_* (ITU-T H.273 matrix coefficients).
-_MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
-_UNSPECIFIED, _FULL_RANGE = 2, 2
-
-
-@dataclass(frozen=True, slots=True)
-class ColorTags:
-    """The raw H.273 numbers of the stream, carried to the output unchanged; 2 = unspecified."""
-
-    primaries: int
-    transfer: int
-    matrix: int
-    range: int
-    """0 = unspecified, 1 = studio, 2 = full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +55,8 @@ class ClipInfo:
     pixel_aspect: Fraction | None
     display_matrix: tuple[int, ...] | None = None
     """FFmpeg's nine display-matrix numbers; None = upright."""
+    field_order: FieldOrder | None = None
+    """Interlaced: which field is shown first; None = progressive. Mixed clips go by their first frame."""
     notes: tuple[str, ...] = field(default=())
     """Things taken for granted that the user should know."""
     video_stream: int = 0
@@ -194,18 +178,14 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         layout, bits = layout_of(planar_name(frame.format.name))
     except UnsupportedInputError as error:
         raise UnsupportedInputError(f"{path}: {error}") from error
-    tags = _color_tags(frame, context)
-    color, notes = _color_info(tags, frame, layout, bits, context.name)
+    tags = color_tags(frame, context)
+    color, notes = color_info(tags, frame, layout, bits, context)
     if look.loses_alpha:
         notes.append("the clip has alpha, which this FFmpeg cannot decode (no libvpx): alpha is dropped")
     if is_gray(frame.format.name):
         notes.append(f"the clip is gray ({frame.format.name}): it is worked on as {layout.name} with neutral colour")
         if color.full_range:
-            tags = replace(tags, range=_FULL_RANGE)
-    if frame.interlaced_frame:
-        notes.append(
-            "the clip is interlaced; the output has the same lines but is flagged progressive: deinterlace it first"
-        )
+            tags = replace(tags, range=FULL_RANGE)
     lost = {
         _DYNAMIC_RANGE_DATA[name] for name in map(_side_data_name, _side_data(frame)) if name in _DYNAMIC_RANGE_DATA
     }
@@ -225,23 +205,10 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         tags=tags,
         pixel_aspect=stream.sample_aspect_ratio or None,
         display_matrix=matrix,
+        field_order=field_order_of(context, frame),
         notes=(*notes, *matrix_notes),
         video_stream=video_streams(container).index(stream),
         num_promised=_num_promised(container, stream),
-    )
-
-
-def _color_tags(frame: Any, context: Any) -> ColorTags:
-    """Return the frame's tags; where it has none, those of the container."""
-
-    def first(of_frame: int, of_stream: int, unspecified: int) -> int:
-        return int(of_stream) if int(of_frame) == unspecified else int(of_frame)
-
-    return ColorTags(
-        first(frame.color_primaries, context.color_primaries, _UNSPECIFIED),
-        first(frame.color_trc, context.color_trc, _UNSPECIFIED),
-        first(frame.colorspace, context.colorspace, _UNSPECIFIED),
-        first(frame.color_range, context.color_range, 0),
     )
 
 
@@ -260,33 +227,6 @@ def _frame_count_hint(container: Any, stream: Any) -> int | None:
     if container.duration and stream.average_rate and _is_sane(stream.average_rate):
         return round(container.duration / av.time_base * float(stream.average_rate))
     return None
-
-
-def _color_info(tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, codec: str) -> tuple[ColorInfo, list[str]]:
-    full = tags.range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-    if is_gray(frame.format.name) and tags.range == 0 and codec not in _STUDIO_BY_STANDARD:
-        full = True
-    siting = _siting(tags, codec)
-    if layout.is_rgb:
-        return ColorInfo(matrix="rgb", full_range=True, bit_depth=bits), []
-    matrix = _MATRICES.get(tags.matrix)
-    if matrix in (None, "rgb"):
-        is_hd = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
-        guess = "bt709" if is_hd else "bt601"
-        said = (
-            "does not say its YUV matrix"
-            if tags.matrix == _UNSPECIFIED
-            else f"has the YUV matrix {tags.matrix} (H.273)"
-        )
-        notes = [f"the clip {said}; {guess} is taken, as is usual for {frame.width}x{frame.height}"]
-        return ColorInfo(guess, full, bits, siting, is_guessed=True), notes
-    return ColorInfo(matrix, full, bits, siting), []
-
-
-def _siting(tags: ColorTags, codec: str) -> str:
-    if codec in _CENTER_SITED:
-        return "center"
-    return "topleft" if tags.primaries == _BT2020_PRIMARIES or _MATRICES.get(tags.matrix) == "bt2020" else "left"
 
 
 def _side_data(frame: Any) -> list[Any]:
