@@ -21,6 +21,9 @@ from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
 _MIN_SIDE = 16
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<SmoothStreamingMedia", b"v=0")
+"""How lists of other files begin (HLS, concat, DASH, IMF, Smooth Streaming, SDP)."""
+_PLAYLIST_BYTES = 256
 _MAX_SANE_RATE = 240
 """Frames per second; above it the header is checked against the times of the packets."""
 _DYNAMIC_RANGE_DATA = {
@@ -83,6 +86,7 @@ def open_input(path: Path) -> Any:
         raise UsageError(f"{path} {kind}; give the path of a video file")
     if path.stat().st_size == 0:
         raise UnsupportedInputError(f"{path} is empty (0 bytes); copy or download it again")
+    _refuse_playlist(path)
     try:
         # `file:` keeps names like `concat:x` or `-x` from meaning anything; the whitelist keeps playlists local.
         return av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file,crypto,data"})
@@ -90,13 +94,22 @@ def open_input(path: Path) -> Any:
         raise UnsupportedInputError(f"{path} cannot be opened as video ({_reason(error)}); is it complete?") from error
 
 
+def _refuse_playlist(path: Path) -> None:
+    """Raise UnsupportedInputError for files that only name other files: FFmpeg would open whatever they name."""
+    with path.open("rb") as file:
+        head = file.read(_PLAYLIST_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(_PLAYLISTS):
+        raise UnsupportedInputError(f"{path} is a playlist, not a clip; give the clip that it names")
+
+
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
 def video_streams(container: Any) -> list[Any]:
-    """Return the real video streams of an input: no cover pictures."""
-    return [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    """Return the real video streams of an input: no cover pictures, none without a size where others have one."""
+    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    return [s for s in streams if getattr(s.codec_context, "width", 0)] or streams
 
 
 def pick_video_stream(container: Any, path: Path, number: int | None = None) -> Any:
@@ -181,7 +194,7 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
     tags = color_tags(frame, context)
     color, notes = color_info(tags, frame, layout, bits, context)
     if look.loses_alpha:
-        notes.append("the clip has alpha, which this FFmpeg cannot decode (no libvpx): alpha is dropped")
+        notes.append("the clip carries alpha beside its pictures that does not decode here: alpha is dropped")
     if is_gray(frame.format.name):
         notes.append(f"the clip is gray ({frame.format.name}): it is worked on as {layout.name} with neutral colour")
         if color.full_range:

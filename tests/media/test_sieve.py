@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from faceswap.media.sieve import PacketSieve
+import pytest
+
+from faceswap.media.sieve import PacketSieve, lacks_facts
 
 
 def packet(dts: int | None, pts: int | None = 0, index: int = 1) -> SimpleNamespace:
@@ -32,3 +34,16 @@ def test_packets_without_any_time_are_left_out_and_those_without_a_decoding_time
     assert not sieve.keeps(packet(None, None))
     assert sieve.keeps(packet(None, 40))
     assert sieve.notes == ["1 packets of audio stream 1 carry no time and are left out"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "is_lacking"),
+    [
+        ("video", {"width": 0}, True),
+        ("video", {"width": 64}, False),
+        ("audio", {"sample_rate": 0}, True),
+        ("subtitle", {}, False),
+    ],
+)
+def test_streams_with_half_a_header_are_known(kind: str, facts: dict[str, int], is_lacking: bool) -> None:
+    assert lacks_facts(SimpleNamespace(type=kind, codec_context=SimpleNamespace(**facts))) == is_lacking
