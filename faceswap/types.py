@@ -74,7 +74,8 @@ class PlaneLayout:
 
     @property
     def has_alpha(self) -> bool:
-        return self.name.startswith(("gbrap", "yuva"))
+        """True when a fourth plane follows."""
+        return self.name.startswith(("yuva", "gbrap"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -83,6 +84,18 @@ def frame_table(num_frames: int) -> FrameTable:
     """Return the table of frames at 25 a second, each with another digest."""
     numbers = np.arange(num_frames)
     return FrameTable(Fraction(1, 25), numbers, np.ones_like(numbers), (numbers * 2654435761 % 2**32).astype(np.uint32))
+
+
+def encode_clip(path: Path, info: Any, plan: Any, frames: Iterable[Frame], **muxer: Any) -> Path:
+    """Encode frames as `plan` says and put them into their container; `muxer` goes to `ClipMuxer`."""
+    from faceswap.media.assemble import ClipMuxer, PictureRun
+    from faceswap.media.encode import VideoEncoder
+
+    encoder = VideoEncoder(info, plan)
+    pictures = [picture for frame in frames for picture in encoder.encode(frame)]
+    pictures += encoder.finish()
+    ClipMuxer(info, plan, **muxer).write(path, [PictureRun([p.pts for p in pictures], lambda: pictures)])
+    return path
 
 
 def tiny_faceset(path: Path, actor: str, *, num_faces: int = 10, crop: CropSpec = EXTRACT_CROP) -> Path:

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
         app,
         examples(
             "faceswap convert scene.mp4 -m models/data",
-            "faceswap convert scene.mov -m models/data -o out.mkv --to data-tng --codec libx265 --crf 16 --preset slow",
+            "faceswap convert scene.mov -m models/data -o out.mkv --to data-tng --codec h265 --crf 16 --preset slow",
+            "faceswap convert scene.mov -m models/data -o out.mov --codec prores --deliver clip,overlay,matte,otio",
+            "faceswap convert scene.mov -m models/data -o frames --codec exr",
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
         ),
     )
@@ -38,20 +40,27 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")
         ] = None,
         codec: Annotated[
-            str, typer.Option(help="Encoder: libx264, libx265, libsvtav1, ffv1, prores_ks ...")
+            str,
+            typer.Option(help="Encoder: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, h264_nvenc ..."),
         ] = "libx264",
-        crf: Annotated[float | None, typer.Option(help="Quality of x264/x265/SVT-AV1; lower is better [18].")] = None,
+        crf: Annotated[
+            float | None, typer.Option(help="Constant quality on the encoder's own scale; lower is better.")
+        ] = None,
         preset: Annotated[str | None, typer.Option(help="Speed of the encoder, e.g. veryfast.")] = None,
+        profile: Annotated[
+            str | None, typer.Option(help="Flavour: ProRes proxy lt 422 hq 4444, DNxHR lb sq hq hqx 444.")
+        ] = None,
         pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None,
+        deliver: Annotated[
+            str,
+            typer.Option(help="What to write, comma list: clip, overlay, matte, raw (all .mov beside it), otio."),
+        ] = "clip",
         faces: Annotated[str, typer.Option(help="main = the largest person of each shot; all = everybody.")] = "main",
         match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
         feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
         erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
-        ] = None,
-        video_stream: Annotated[
-            int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
         ] = None,
         interlaced: Annotated[
             str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
@@ -61,6 +70,9 @@ def register(app: typer.Typer) -> None:
             typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
         ] = False,
         jobs: Annotated[int, typer.Option(min=1, help="Processes that render at once; the output is the same.")] = 1,
+        video_stream: Annotated[
+            int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
+        ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -75,6 +87,7 @@ def register(app: typer.Typer) -> None:
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
         values |= {"copy_untouched": copy_untouched, "interlaced": interlaced, "video_stream": video_stream}
+        values |= {"profile": profile, "deliver": deliver}
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }
@@ -136,9 +149,10 @@ def _summary(report: ConvertReport) -> str:
     skipped = "".join(f", {count} {what} left as they were" for what, count in report.skipped.items())
     copied = f", {report.frames_copied} frames copied from the input" if report.frames_copied else ""
     resumed = f", {report.frames_resumed} finished before" if report.frames_resumed else ""
+    delivered = "\n".join(map(str, report.delivered))
     checked = ", ".join(f"{subject} {found}" for subject, found in report.checks.items())
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
         f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n"
-        f"compared with the input: {checked}\n{report.output}"
+        f"compared with the input: {checked}\n{delivered}"
     )

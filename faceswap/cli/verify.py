@@ -17,15 +17,18 @@ def register(app: typer.Typer) -> None:
     @command(app, examples("faceswap verify swapped.mp4", "faceswap verify swapped.mp4 --json"))
     def verify(
         run: Run,
-        file: Annotated[Path, typer.Argument(help="A clip.")],
+        file: Annotated[Path, typer.Argument(help="A clip, a picture, or a folder of pictures.")],
         as_json: Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")] = False,
     ) -> None:
-        """Say whether a clip carries faceswap's marks; exit code 0 = yes, 1 = no."""
+        """Say whether a clip, or each picture of a folder, carries faceswap's marks; exit code 0 = yes, 1 = no."""
         from faceswap.provenance.verify import verify_clip
 
         run.console.is_json = as_json
+        if file.is_dir():
+            _verify_folder(run, file)
+            return
         report = verify_clip(file)
-        layers = {"container": report.container, "sei": report.sei}
+        layers = report.layers
         run.console.event(
             "verify",
             path=str(file),
@@ -33,7 +36,7 @@ def register(app: typer.Typer) -> None:
             agrees=report.agrees,
             layers={name: asdict(mark) if mark else None for name, mark in layers.items()},
         )
-        mark = report.container or report.sei
+        mark = next((found for found in layers.values() if found), None)
         where = " and ".join(name for name, found in layers.items() if found)
         if mark is None:
             run.console.result(f"{file}: no mark of faceswap found; that does not prove that the clip is unaltered")
@@ -45,3 +48,28 @@ def register(app: typer.Typer) -> None:
         )
         if not report.agrees:
             run.console.result(f"{file}: the two marks differ; one of them comes from another file")
+
+
+def _verify_folder(run: Run, folder: Path) -> None:
+    from faceswap.provenance.verify import verify_folder
+
+    report = verify_folder(folder)
+    run.console.event(
+        "verify",
+        path=str(folder),
+        is_marked=report.is_marked,
+        agrees=report.agrees,
+        pictures=report.num_pictures,
+        unmarked=[path.name for path in report.unmarked],
+    )
+    num_marked = report.num_pictures - len(report.unmarked)
+    run.console.result(
+        f"{folder}: {num_marked} of {report.num_pictures} pictures are marked as AI-modified by faceswap"
+    )
+    if not report.agrees:
+        run.console.result(
+            f"{folder}: the pictures bear {len(report.marks)} different marks; they are not of one conversion"
+        )
+    if not report.is_marked:
+        run.console.result(f"{folder}: no mark in {report.unmarked[0].name!a} and {len(report.unmarked) - 1} more")
+        raise typer.Exit(1)

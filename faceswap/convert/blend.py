@@ -6,6 +6,7 @@ is warped into place, and only samples whose alpha is not zero are written. All 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -53,6 +54,64 @@ def paste(frame: Frame, patch: Patch) -> Frame:
     return replace(frame, planes=(*planes, *frame.planes[3:]))
 
 
+def coverage(size: tuple[int, int], patches: Sequence[Patch]) -> NDArray[np.float32]:
+    """Return how much of each pixel the patches cover together when pasted one over the other.
+
+    Args:
+        size: (h, w) px of the frame.
+
+    Returns:
+        (h, w) float32 [0, 1]; the very alpha that `paste` uses for luma.
+    """
+    total = np.zeros(size, dtype=np.float32)
+    for patch in patches:
+        if patch.mask is None:
+            raise ShapeError(f"{patch} covers nothing without a mask")
+        placed = _placed(patch.mask[0], geometry.invert(patch.patch_from_frame), size, _support_corners(patch.mask))
+        if placed is not None:
+            (rows, columns), alpha = placed
+            total[rows, columns] += alpha * (1 - total[rows, columns])
+    return total
+
+
+def lay_rgb(picture: NDArray[np.float32], patch: Patch) -> NDArray[np.float32]:
+    """Return a (3, h, w) float32 RGB picture with `patch` composited over it: `paste` for pictures that are RGB."""
+    if patch.mask is None:
+        raise ShapeError(f"{patch} cannot be laid over a picture without a mask")
+    frame_from_patch = geometry.invert(patch.patch_from_frame)
+    size = picture.shape[1:]
+    placed = _placed(patch.mask[0], frame_from_patch, (size[0], size[1]), _support_corners(patch.mask))
+    if placed is None:
+        return picture
+    (rows, columns), alpha = placed
+    roi_from_patch = geometry.compose(geometry.translation(-columns.start, -rows.start), frame_from_patch)
+    result = picture.copy()
+    for channel, values in zip(result, patch.pixels, strict=True):
+        new = geometry.warp(values, roi_from_patch, alpha.shape, is_smooth=True)
+        channel[rows, columns] += alpha * (new - channel[rows, columns])
+    return result
+
+
+def _placed(
+    mask: NDArray, plane_from_patch: Matrix, size: tuple[int, int], support: NDArray | None
+) -> tuple[tuple[slice, slice], NDArray[np.float32]] | None:
+    """Return a mask's place (rows, columns) in a plane and its samples there; None where it is outside or empty."""
+    if support is None:
+        return None
+    x0, y0, x1, y1 = _support_rect(plane_from_patch, size, support)
+    if x1 == x0:
+        return None
+    roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
+    alpha = geometry.warp(mask, roi_from_patch, (y1 - y0, x1 - x0), border=cv2.BORDER_CONSTANT)
+    return (slice(y0, y1), slice(x0, x1)), alpha
+
+
+def _support_rect(plane_from_patch: Matrix, size: tuple[int, ...], support: NDArray) -> tuple[int, int, int, int]:
+    # Interpolation spreads the mask by up to two patch px (cubic) and the area filter by one more plane px.
+    pad = int(np.ceil(2 * np.linalg.norm(plane_from_patch[:, :2], axis=0).max())) + 1
+    return geometry.bounding_rect(geometry.apply(plane_from_patch, support), (size[0], size[1]), pad=pad)
+
+
 def _support_corners(mask: NDArray[np.float32]) -> NDArray[np.float64] | None:
     """Return the corners of the rectangle in patch px outside which the mask is 0."""
     rows, columns = np.flatnonzero(mask[0].any(axis=1)), np.flatnonzero(mask[0].any(axis=0))
@@ -71,9 +130,7 @@ def _paste_plane(
         plane: (h, w) code values. values: (S, S) float32 code values. mask: (S, S) [0, 1].
         support: (4, 2) corners in patch px outside which the mask is 0. top: largest code value.
     """
-    # Interpolation spreads the mask by up to two patch px (cubic) and the area filter by one more plane px.
-    pad = int(np.ceil(2 * np.linalg.norm(plane_from_patch[:, :2], axis=0).max())) + 1
-    x0, y0, x1, y1 = geometry.bounding_rect(geometry.apply(plane_from_patch, support), plane.shape, pad=pad)
+    x0, y0, x1, y1 = _support_rect(plane_from_patch, plane.shape, support)
     if x1 == x0:
         return plane
     size = (y1 - y0, x1 - x0)

@@ -18,8 +18,8 @@ from faceswap.types import FrameTable
 
 MAX_TIME_ERROR = 0.001
 """Seconds by which a written frame's time may differ from the source's."""
-OUTPUT_STREAM = 0
-"""Number of the converted stream among a finished file's video streams: it is added first."""
+_WRITTEN_STREAM = 0
+"""The converted stream comes first in the output."""
 _TAGS = ("primaries", "transfer", "matrix", "range")
 
 
@@ -47,7 +47,7 @@ def check_result(plan: ConvertPlan, path: Path, table: FrameTable, dropped: int)
         FaceswapError: frames are missing, shifted or of another size: the file must not be published.
     """
     error = _largest_time_error(plan, path, table)
-    info = VideoReader(path, OUTPUT_STREAM).info
+    info = VideoReader(path, _WRITTEN_STREAM).info
     if info.size != plan.info.size:
         raise FaceswapError(
             f"the encoded clip is {info.size[1]}x{info.size[0]} and {plan.input} is "
@@ -70,8 +70,19 @@ def check_result(plan: ConvertPlan, path: Path, table: FrameTable, dropped: int)
     )
 
 
+def check_pictures_only(plan: ConvertPlan, path: Path, table: FrameTable) -> Checks:
+    """Compare frame count and times of a video that is made beside the clip with the source.
+
+    Raises:
+        FaceswapError: frames are missing or shifted.
+    """
+    error = _largest_time_error(plan, path, table)
+    figures = {"frames": f"{len(table)} of {len(table)}", "times": f"largest error {error * 1000:.2f} ms"}
+    return Checks(figures, ())
+
+
 def _largest_time_error(plan: ConvertPlan, path: Path, table: FrameTable) -> float:
-    written = packet_times(path, OUTPUT_STREAM)
+    written = packet_times(path, _WRITTEN_STREAM)
     expected = [int(pts) * table.time_base for pts in table.pts]
     error = max((abs(float(a - b)) for a, b in zip(written, expected, strict=False)), default=0.0)
     if len(written) != len(expected) or error > MAX_TIME_ERROR:
@@ -110,7 +121,7 @@ def check_copies(path: Path, table: FrameTable, copies: CopyPlan) -> None:
     """
     copied = {frame for start, stop, is_copied in copies.runs if is_copied for frame in range(start, stop)}
     count = 0
-    for frame in VideoReader(path, OUTPUT_STREAM):
+    for frame in VideoReader(path, _WRITTEN_STREAM):
         count += 1
         if frame.index in copied and frame_digest(frame) != table.digest[frame.index]:
             raise CopyMismatchError(f"frame {frame.index} decodes to another picture")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from faceswap.config import Settings
 from faceswap.media.encode_plan import EncodeSettings
+
+Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
 
 
 class ConvertConfig(Settings):
@@ -24,20 +26,42 @@ class ConvertConfig(Settings):
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
     codec: str = "libx264"
+    """Encoder of the clip: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, or a name of FFmpeg's."""
     crf: float | None = Field(None, ge=0, le=63)
+    """Constant quality on the encoder's own scale; None = its default."""
     preset: str | None = None
+    """Speed: a word of x264's for every encoder that has speeds, or one of the encoder's own."""
+    profile: str | None = None
+    """Flavour of ProRes (proxy lt 422 hq 4444 4444xq) or DNxHR (lb sq hq hqx 444)."""
     pix_fmt: str | None = None
     """None = the source's own, or the nearest the encoder takes."""
-    video_stream: int | None = Field(None, ge=0)
-    """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
     interlaced: Literal["auto", "tff", "bff", "progressive"] = "auto"
-    """Which field is first; "auto" = as the clip says. "progressive" = both fields show the same moment, whatever the clip
-    says: frames are swapped as a whole, and stay flagged as they are."""
+    """Which field is first; "auto" = as the clip says. "progressive": frames are swapped as a whole and stay flagged as they
+    are, for film in interlaced streams (whose fields show the same moment) that is too grainy to be recognised."""
+    deliver: tuple[Deliverable, ...] = ("clip",)
+    """What is written: the finished "clip", the premultiplied "overlay", the "matte", the "raw" network output, and an
+    "otio" timeline of the shots."""
     copy_untouched: bool = False
     """Copy the source's packets where no face is swapped, encode only the rest."""
+    video_stream: int | None = Field(None, ge=0)
+    """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 
+    @field_validator("deliver", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Take a comma list, as the command line gives it; each thing once, in the order asked for."""
+        names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+        return tuple(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
+
+    @field_validator("deliver")
+    @classmethod
+    def _has_pictures(cls, value: tuple[Deliverable, ...]) -> tuple[Deliverable, ...]:
+        if not set(value) - {"otio"}:
+            raise ValueError("a timeline needs something to show; add clip, overlay, matte or raw")
+        return value
+
     @property
     def encode(self) -> EncodeSettings:
-        return EncodeSettings(self.codec, self.crf, self.preset, self.pix_fmt)
+        return EncodeSettings(self.codec, self.crf, self.preset, self.pix_fmt, self.profile)

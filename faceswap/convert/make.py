@@ -6,34 +6,34 @@ Every frame that is written comes from a segment of the work folder or, packet f
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from faceswap import __version__
-from faceswap.convert.check import Checks, CopyMismatchError, check_copies, check_result
+from faceswap.convert.check import Checks, CopyMismatchError, check_copies, check_pictures_only, check_result
+from faceswap.convert.outputs import Output, assemble_pictures, deliver_timeline, outputs_of, publish
 from faceswap.convert.plan import ConvertPlan
-from faceswap.convert.products import VideoProduct, products_of
+from faceswap.convert.products import SequenceProduct, VideoProduct, products_of
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.smart import CopyPlan, plan_copies
 from faceswap.convert.work import SegmentRecord, WorkFolder, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
 from faceswap.device import shared_cpu
-from faceswap.errors import FaceswapError, InterruptedRunError, ProvenanceError, UnsupportedInputError, UsageError
+from faceswap.errors import FaceswapError, InterruptedRunError, UnsupportedInputError
 from faceswap.faces.index import FaceIndex
-from faceswap.files import sha256_file, sync_file, sync_folder, temporary_beside
+from faceswap.files import sha256_file
 from faceswap.interrupt import StopRequest
 from faceswap.media.assemble import ClipMuxer, PictureRun
 from faceswap.media.gops import copied_packets
 from faceswap.media.packets import read_packet_times, read_packets
 from faceswap.media.remux import source_metadata
+from faceswap.media.sequence import PICTURES
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes
 from faceswap.provenance.mark import marked_metadata, packet_marker
-from faceswap.provenance.verify import verify_clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Made:
 
     notes: tuple[str, ...]
     checks: Mapping[str, str]
+    delivered: tuple[Path, ...]
+    """Everything that was written, the clip first."""
     num_copied: int
     """Frames that are the source's own packets."""
     num_resumed: int
@@ -65,7 +67,11 @@ def make_output(run: ConvertRun, index: FaceIndex) -> Made:
     """Make the output; where copied parts turn out not to be the source's pictures, everything is encoded instead."""
     plan, notes = run.plan, []
     copies = None
-    if plan.config.copy_untouched:
+    if plan.config.copy_untouched and set(plan.config.deliver) - {"clip", "otio"}:
+        notes.append("nothing was copied from the source: overlay, matte and raw are made of every frame")
+    elif plan.config.copy_untouched and plan.encode.muxer == PICTURES:
+        notes.append("nothing was copied from the source: pictures are made of every frame")
+    elif plan.config.copy_untouched:
         chosen, _ = chosen_faces(index, plan.config.faces)
         try:
             copies = plan_copies(plan.info, plan.encode, index.frames, chosen.keys())
@@ -86,19 +92,22 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
     with open_work_folder(plan.work_path, _job_facts(run, index, copies)) as work:
         done = work.records(segments)
         _render(run, index, segments, done, work)
-        temporary = temporary_beside(plan.output)
+        products = products_of(plan)
+        outputs = outputs_of(products, work)
         try:
-            dropped = _assemble(plan, temporary, segments, work, copies)
-            checks = _check(plan, temporary, index, copies, len(dropped))
-            _publish(run, temporary)
+            dropped, checks = _assemble_all(plan, outputs, segments, work, index, copies)
+            publish(outputs, plan, overwrite=run.overwrite)
         except CopyMismatchError:
             work.delete()
             raise
         finally:
-            temporary.unlink(missing_ok=True)
+            for output in outputs:
+                output.discard()
+        timelines, more = deliver_timeline(plan, products, index)
         work.delete()
     return Made(
-        notes=(*dropped, *checks.notes),
+        notes=(*dropped, *checks.notes, *more),
+        delivered=(*(product.output for product in products), *timelines),
         checks=checks.figures,
         num_copied=copies.num_copied if copies else 0,
         num_resumed=sum(record.stop - record.start for record in done.values()),
@@ -167,20 +176,56 @@ def _render(
         ) from error
 
 
+def _assemble_all(
+    plan: ConvertPlan,
+    outputs: Sequence[Output],
+    segments: list[Segment],
+    work: WorkFolder,
+    index: FaceIndex,
+    copies: CopyPlan | None,
+) -> tuple[list[str], Checks]:
+    """Write all products under their temporary names and check them.
+
+    Returns:
+        What the containers could not hold, and what was compared (of the clip, where there is one).
+    """
+    dropped: list[str] = []
+    found: list[Checks] = []
+    for output in outputs:
+        product, path = output.product, output.temporary
+        if isinstance(product, SequenceProduct):
+            assemble_pictures(product, path, segments, work, index)
+            found.append(
+                Checks({"frames": f"{index.num_frames} of {index.num_frames}", "times": "as in the source"}, ())
+            )
+            continue
+        lost = _assemble(plan, product, path, segments, work, copies)
+        dropped += lost
+        if product.copies_streams:
+            found.append(_check(plan, path, index, copies, len(lost)))
+        else:
+            found.append(check_pictures_only(plan, path, index.frames))
+    return dropped, found[0]
+
+
 def _assemble(
-    plan: ConvertPlan, path: Path, segments: list[Segment], work: WorkFolder, copies: CopyPlan | None
+    plan: ConvertPlan,
+    product: VideoProduct,
+    path: Path,
+    segments: list[Segment],
+    work: WorkFolder,
+    copies: CopyPlan | None,
 ) -> list[str]:
-    """Write all products of the job; return what the containers could not hold."""
-    (clip,) = [product for product in products_of(plan) if isinstance(product, VideoProduct)]
+    """Write one video; return what its container could not hold."""
     muxer = ClipMuxer(
-        clip.info,
-        clip.encode,
-        source=plan.input if clip.copies_streams else None,
+        product.info,
+        product.encode,
+        source=plan.input if product.copies_streams else None,
         metadata=marked_metadata(source_metadata(plan.input), plan.mark),
         edit_key_packet=packet_marker(plan.mark),
         is_spliced=copies is not None,
     )
-    return muxer.write(path, [_picture_run(plan, clip, segment, work, copies) for segment in segments])
+    return muxer.write(path, [_picture_run(plan, product, segment, work, copies) for segment in segments])
 
 
 def _picture_run(
@@ -206,22 +251,3 @@ def _check(plan: ConvertPlan, path: Path, index: FaceIndex, copies: CopyPlan | N
         return check_result(plan, path, index.frames, num_dropped)
     except FaceswapError as error:
         raise CopyMismatchError(str(error)) from error
-
-
-def _publish(run: ConvertRun, path: Path) -> None:
-    """Give the finished clip its name, if it carries its marks.
-
-    Raises:
-        ProvenanceError: it does not; the container and codec have no place for them.
-    """
-    plan = run.plan
-    if not verify_clip(path).is_marked:
-        raise ProvenanceError(
-            f"{plan.output} was withheld: neither {plan.encode.muxer} nor {plan.encode.codec} could carry the mark "
-            "that it is AI-modified; use .mp4, .mov or .mkv, or H.264/H.265"
-        )
-    if plan.output.exists() and not run.overwrite:
-        raise UsageError(f"{plan.output} appeared meanwhile; use --overwrite to replace it, or another -o")
-    sync_file(path)
-    os.replace(path, plan.output)
-    sync_folder(plan.output.parent)

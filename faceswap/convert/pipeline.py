@@ -81,12 +81,13 @@ def convert_clip(
         checks=made.checks,
         is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
+        delivered=made.delivered,
         notes=(*plan.notes, *made.notes, *index.shortfalls, *index.remarks),
     )
 
 
 def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
-    reader = VideoReader(run.plan.input, run.plan.info.video_stream)
+    reader = VideoReader(run.plan.input, run.plan.config.video_stream)
     with run.times.measure("analyse"):
         index = analyse(
             reader, detector, min_face_px=run.plan.config.min_face_px, on_progress=run.on_progress, stop=run.stop

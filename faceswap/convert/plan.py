@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import cast
 
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.names import product_paths
+from faceswap.convert.timeline import open_otio
 from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import fingerprint
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
+from faceswap.media.picture_files import open_exr_package
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
+from faceswap.media.sequence import KINDS, SequenceTarget, plan_pictures, sequence_target
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.mark import Mark
 from faceswap.types import FieldOrder
@@ -66,10 +70,19 @@ def plan_convert(
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
     info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
-    target = Path(output) if output is not None else default_output(source, "_swapped")
-    _check_output(source, target, overwrite)
-    encode = plan_encode(info, target, config.encode)
-    _check_mark(encode)
+    target = Path(output) if output is not None else _default_output(source, config.codec)
+    pictures = sequence_target(target, config.codec)
+    if pictures is not None:
+        _check_pictures(pictures, overwrite)
+        encode = plan_pictures(info, pictures)
+    else:
+        _check_output(source, target, overwrite)
+        encode = plan_encode(info, target, config.encode)
+        _check_mark(encode)
+    for path in product_paths(target, config.deliver):
+        if path != target:
+            _check_output(source, path, overwrite)
+    _check_packages(encode, config)
     digest = fingerprint(source)
     index_path = target.parent / ".faceswap" / _index_name(source, digest, info.video_stream)
     return ConvertPlan(
@@ -88,11 +101,6 @@ def plan_convert(
     )
 
 
-def _index_name(source: Path, digest: str, video_stream: int) -> str:
-    of_stream = f"-v{video_stream}" if video_stream else ""
-    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
-
-
 def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
     """Return the facts of a clip with what the user said about its fields."""
     if said in ("tff", "bff"):
@@ -100,17 +108,46 @@ def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
     if info.field_order is None or said == "progressive":
         return info
     first = "upper" if info.field_order == "tff" else "lower"
-    note = (
-        f"the clip is interlaced, {first} field first: each field is swapped at its own time; "
-        "if both fields of its frames show the same moment, use --interlaced progressive"
-    )
+    note = f"the clip is interlaced, {first} field first: its fields are swapped one by one"
     return replace(info, notes=(*info.notes, note))
+
+
+def _default_output(source: Path, codec: str) -> Path:
+    is_pictures = codec in KINDS
+    return source.with_name(f"{source.stem}_swapped") if is_pictures else default_output(source, "_swapped", codec)
+
+
+def _check_pictures(target: SequenceTarget, overwrite: bool) -> None:
+    if target.folder.exists() and not target.folder.is_dir():
+        raise UsageError(f"{target.folder} is a file, not a folder for pictures; choose another -o")
+    if not target.folder.parent.is_dir():
+        raise UsageError(f"the folder {target.folder.parent} does not exist; make it or choose another -o")
+    taken = target.taken_names()
+    if taken and not overwrite:
+        raise UsageError(
+            f"{target.folder} holds {len(taken)} files such as {taken[0]}; use --overwrite to replace them, or another -o"
+        )
+    if not os.access(target.folder if target.folder.exists() else target.folder.parent, os.W_OK):
+        raise UsageError(f"{target.folder} cannot be written to; choose another -o")
 
 
 def _short(name: str) -> str:
     """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
+
+
+def _index_name(source: Path, digest: str, video_stream: int) -> str:
+    of_stream = f"-v{video_stream}" if video_stream else ""
+    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
+
+
+def _check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
+    """Raise UsageError for an optional package that is needed and missing."""
+    if encode.codec == "exr":
+        open_exr_package()
+    if "otio" in config.deliver:
+        open_otio()
 
 
 def _check_mark(encode: EncodePlan) -> None:

@@ -1,4 +1,8 @@
-"""What a conversion can write besides the finished clip, each made from the same rendered frames."""
+"""What a conversion can write besides the finished clip, each made from the same rendered frames.
+
+Products are data and functions from a `Rendered` to a picture; who renders loops over the clip and hands each product
+its pictures. Videos are marked when they are put together, pictures when they are written.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +10,118 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn_info, finished
 from faceswap.convert.engine import Rendered
+from faceswap.convert.names import product_path
 from faceswap.convert.plan import ConvertPlan
-from faceswap.media.encode_plan import EncodePlan
+from faceswap.files import sha256_file
+from faceswap.media.encode_plan import EncodePlan, plan_encode
+from faceswap.media.picture_texts import PictureTexts
 from faceswap.media.probe import ClipInfo
+from faceswap.media.sequence import SequenceTarget, SequenceWriter, sequence_target
+from faceswap.provenance.picture_mark import texts_of
 from faceswap.types import Frame
 
 
 @dataclass(frozen=True, slots=True)
 class VideoProduct:
-    """A video file made of one picture for each frame of the clip."""
+    """A clip to be written beside (or instead of) the finished one."""
 
     name: str
+    """ "clip", "overlay", "matte" or "raw"."""
     output: Path
     info: ClipInfo
-    """Of the pictures."""
+    """Of the frames that `picture` gives."""
     encode: EncodePlan
     picture: Callable[[Rendered], Frame]
     copies_streams: bool
-    """The source's other streams go into it too."""
+    """Audio, subtitles and the rest come along."""
 
 
-Product = VideoProduct
+@dataclass(frozen=True, slots=True)
+class SequenceProduct:
+    """The finished clip as pictures; EXR holds the matte and the raw network output too."""
+
+    name: str
+    """ "clip"."""
+    target: SequenceTarget
+    info: ClipInfo
+    """Of the source."""
+    texts: PictureTexts
+    """The mark; in every picture."""
+
+    @property
+    def output(self) -> Path:
+        """The folder that will hold the pictures."""
+        return self.target.folder
+
+    def open_writer(self, folder: Path) -> SequenceProductWriter:
+        """Return a writer into a new folder; parts are joined by `media.sequence.assemble`."""
+        folder.mkdir()
+        return SequenceProductWriter(folder, self)
+
+
+class SequenceProductWriter:
+    """Writes rendered frames as pictures into a folder of its own."""
+
+    def __init__(self, folder: Path, product: SequenceProduct) -> None:
+        self._folder = folder
+        self._has_channels = product.target.kind == "exr"
+        self._writer = SequenceWriter(folder, product.target, product.info, product.texts)
+
+    def write(self, rendered: Rendered) -> None:
+        """Write one frame.
+
+        Raises:
+            ResourceError: disk full.
+        """
+        self._writer.write(rendered.frame, compositing_channels(rendered) if self._has_channels else None)
+
+    def close(self) -> dict[str, str]:
+        """Make everything whole, with the table of frames; return the SHA-256 of each file by `<folder>/<name>`.
+
+        A suffix ".tmp" of the folder is left out: it is renamed now.
+        """
+        self._writer.close()
+        name = self._folder.name.removesuffix(".tmp")
+        return {f"{name}/{path.name}": sha256_file(path) for path in sorted(self._folder.iterdir())}
+
+    def abort(self) -> None:
+        """Delete what was written."""
+        self._writer.abort()
+
+
+Product = VideoProduct | SequenceProduct
 
 
 def products_of(plan: ConvertPlan) -> list[Product]:
-    """Return what a conversion writes, in order."""
-    return [VideoProduct("clip", plan.output, plan.info, plan.encode, _clip_picture, copies_streams=True)]
+    """Return everything with pictures in it that a conversion writes; the clip first unless it is not wanted.
+
+    The timeline is not among them: `convert.timeline` writes it when these are there.
+    """
+    products: list[Product] = []
+    if "clip" in plan.config.deliver:
+        target = sequence_target(plan.output, plan.config.codec)
+        if target is not None:
+            products.append(SequenceProduct("clip", target, plan.info, texts_of(plan.mark)))
+        else:
+            products.append(VideoProduct("clip", plan.output, plan.info, plan.encode, finished, copies_streams=True))
+    products += [compositing_product(name, plan.info, plan.output) for name in plan.config.deliver if name in DRAWINGS]
+    return products
 
 
-def _clip_picture(rendered: Rendered) -> Frame:
-    return rendered.frame
+def compositing_product(name: str, info: ClipInfo, clip_output: Path) -> VideoProduct:
+    """Return one of the products for a compositor.
+
+    Args:
+        name: "overlay", "matte" or "raw".
+        info: of the source. clip_output: where the finished clip goes, or would go.
+    """
+    how = DRAWINGS[name]
+    output = product_path(name, clip_output)
+    drawn = drawn_info(info, how.pix_fmt)
+
+    def picture(rendered: Rendered) -> Frame:
+        return how.draw(rendered, blank_frame(rendered.source, drawn))
+
+    return VideoProduct(name, output, drawn, plan_encode(drawn, output, how.settings), picture, copies_streams=False)

@@ -36,10 +36,17 @@ class ConvertReport:
     is_complete: bool
     """False when the input is cut off or damaged, so that frames are missing; the notes say how many."""
     has_reused_index: bool
+    delivered: tuple[Path, ...]
+    """Every file or folder that was written, the output first."""
     notes: tuple[str, ...]
     """What was taken for granted and what was lost."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         values = asdict(self)
-        return {**values, "input": str(self.input), "output": str(self.output)}
+        return {
+            **values,
+            "input": str(self.input),
+            "output": str(self.output),
+            "delivered": list(map(str, self.delivered)),
+        }

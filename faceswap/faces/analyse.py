@@ -119,7 +119,7 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
-    finder = FaceFinder(detector, info.upright_from_stored, min_face_px)
+    finder = FaceFinder(detector, info.upright_from_stored, min_face_px, is_interlaced=info.field_order is not None)
     clip = _ClipAnalysis(finder, every, is_stills=info.container == "pictures")
     for frame in reader:
         clip.add(frame)
@@ -142,9 +142,8 @@ def analyse(
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
-        num_damaged=reader.num_damaged,
-        shortfalls=tuple(shortfalls(reader, clip.num_frames)),
-        remarks=reader.remarks,
+        shortfalls=tuple(reader.shortfalls(clip.num_frames)),
+        remarks=tuple(reader.remarks),
         shots=tuple(clip.shots),
         faces=tuple(sorted(clip.faces, key=lambda face: (face.frame, face.track))),
     )

@@ -61,7 +61,11 @@ class ClipMuxer:
         copier: StreamCopier | None = None
         try:
             stream = self._add_video(output)
-            copier = self._copier(output)
+            copier = (
+                StreamCopier(self.source, output, self.info.video_stream, span=self.span)
+                if self.source is not None
+                else None
+            )
             output.metadata.update(self.metadata or {})
             with disk_errors_named(path):
                 for run in runs:
@@ -108,10 +112,7 @@ class ClipMuxer:
             copier.copy_until(float(dts * self.info.time_base))
         try:
             output.mux_one(packet)
-        except (
-            av.InvalidDataError,
-            av.ArgumentError,
-        ) as error:  # comes from a packet of another stream that waits here
+        except (av.InvalidDataError, av.ArgumentError) as error:  # about a copied packet that waited for this one
             raise UnsupportedInputError(
                 f"{self.info.path}: its sound or subtitles are damaged and cannot be copied ({error.strerror}); "
                 "remove them first, e.g. with `ffmpeg -i INPUT -c copy -an -sn OUTPUT.mkv`"

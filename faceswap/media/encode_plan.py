@@ -1,29 +1,37 @@
-"""How an output will be encoded, settled before work starts, with everything that is lost on the way."""
+"""How an output will be encoded, settled before work starts, with everything that is lost on the way.
+
+The encoders are a table in `encoders`, the containers one in `containers`; here they meet a clip.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faceswap.errors import UsageError
+from faceswap.media import hdr
+from faceswap.media.containers import NO_ROTATION, check_pair, default_output, muxer_of
+from faceswap.media.encoders import (
+    Encoder,
+    Profile,
+    find_encoder,
+    find_profile,
+    preset_options,
+    quality_options,
+    require_hardware,
+)
 from faceswap.media.interlace import check_interlaced_encoder
-from faceswap.media.layouts import encodable_format, layout_of
+from faceswap.media.layouts import encodable_format, encodable_layout, layout_of, planar_name
 from faceswap.media.probe import ClipInfo, ColorTags
 from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
-_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts": "mpegts", ".webm": "webm"}
-_WEBM_CODECS = {"libvpx-vp9", "libvpx", "libsvtav1", "libaom-av1", "av1_nvenc"}
-_MAX_NAME_BYTES = 255
-"""Of a file name on all common file systems."""
-_NO_ROTATION = {"mpegts"}
-_X264_X265 = {"libx264", "libx265"}
-_PRESETS = {*_X264_X265, "libsvtav1", "h264_nvenc", "hevc_nvenc"}
-_CRF_OPTIONS = {"libx264": "crf", "libx265": "crf", "libsvtav1": "crf", "h264_nvenc": "cq", "hevc_nvenc": "cq"}
-DEFAULT_CRF = 18
-_IDENTITY, _BT709 = 0, 1
+__all__ = ["EncodePlan", "EncodeSettings", "default_output", "plan_encode"]
+
+_IDENTITY, _BT709, _UNSPECIFIED = 0, 1, 2
 _STUDIO_RANGE, _FULL_RANGE = 1, 2
+_SAME_MATRIX = {5: {5, 6}}
+"""H.273 numbers that stand for the same numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +39,12 @@ class EncodeSettings:
     """What the user may say about encoding; None = the default that fits."""
 
     codec: str = "libx264"
+    """Friendly name (h265, prores4444, dnxhr ...) or FFmpeg's."""
     crf: float | None = None
     preset: str | None = None
     pix_fmt: str | None = None
+    profile: str | None = None
+    """Flavour of ProRes or DNxHR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,10 @@ class EncodePlan:
     """Encoder, pixel format and container that were settled on, and what that loses."""
 
     codec: str
+    """FFmpeg's name of the encoder."""
     layout: PlaneLayout
     color: ColorInfo
+    """Of the samples that are handed to the encoder, but for the bit depth of YUV clips, which is the source's."""
     tags: ColorTags
     muxer: str
     options: Mapping[str, str]
@@ -59,21 +72,25 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     """Settle how `output` will be encoded.
 
     Raises:
-        UsageError: unknown container or encoder, or a pair that does not go together.
+        UsageError: unknown container or encoder, a pair that does not go together, a setting that the encoder lacks, or
+            a hardware encoder that this machine has not.
     """
-    muxer = _MUXERS.get(output.suffix.lower())
-    if muxer is None:
-        raise UsageError(f"{output.name!r}: unknown kind of file {output.suffix!r}; use one of {', '.join(_MUXERS)}")
-    if muxer == "webm" and settings.codec not in _WEBM_CODECS:
-        raise UsageError(f"WebM cannot hold {settings.codec}; use --codec libsvtav1 or an output in .mkv")
-    layout, losses = _choose_layout(info, settings)
-    if info.display_matrix is not None and muxer in _NO_ROTATION:
+    muxer = muxer_of(output)
+    row, profile_name = find_encoder(settings.codec)
+    check_pair(row, muxer)
+    profile = find_profile(row, settings.profile or profile_name)
+    layout, profile, losses = _choose_layout(info, row, profile, settings)
+    color, tags, more = _choose_color(info, row, layout)
+    losses += more
+    if info.display_matrix is not None and muxer in NO_ROTATION:
         losses.append(f"{muxer} has no place for the rotation; players will show the picture as it is stored")
-    color, tags = _color_of(layout, info)
-    check_interlaced_encoder(settings.codec, info.field_order)
-    options = _options(settings, muxer)
-    options |= _placing_options(settings.codec, options, layout, color, info.field_order)
-    return EncodePlan(settings.codec, layout, color, tags, muxer, options, tuple(losses), info.field_order)
+    check_interlaced_encoder(row.name, info.field_order)
+    options = _options(row, profile, settings, info, muxer)
+    options |= _placing_options(row.name, options, layout, color, info.field_order)
+    if info.light and not hdr.can_carry(row.name):
+        losses.append(f"{row.title} by {row.name} has no place for the HDR10 mastering display and light levels")
+    require_hardware(row, layout.name)
+    return EncodePlan(row.name, layout, color, tags, muxer, options, tuple(losses), info.field_order)
 
 
 def _placing_options(
@@ -90,9 +107,37 @@ def _placing_options(
     return more
 
 
+def _choose_layout(
+    info: ClipInfo, row: Encoder, profile: Profile | None, settings: EncodeSettings
+) -> tuple[PlaneLayout, Profile | None, list[str]]:
+    wanted = settings.pix_fmt or info.layout.name
+    if any(have < least for have, least in zip(info.size, row.min_size, strict=True)):
+        least_h, least_w = row.min_size
+        raise UsageError(
+            f"{row.title} takes pictures from {least_w}x{least_h} px, the clip has {info.size[1]}x{info.size[0]}; "
+            "use another --codec"
+        )
+    offered = row.formats
+    if row.profiles:
+        profiles = [profile] if profile is not None else list(row.profiles.values())
+        offered = tuple(dict.fromkeys(name for each in profiles for name in each.formats))
+    name, losses = encodable_format(row.name, wanted, offered)
+    if settings.pix_fmt is not None and name != settings.pix_fmt:
+        raise UsageError(f"{settings.codec} cannot encode {settings.pix_fmt!r}; the nearest it can is {name!r}")
+    if row.profiles and profile is None:  # the best one for the format
+        profile = [each for each in row.profiles.values() if name in each.formats][-1]
+    layout = encodable_layout(name)
+    is_odd = any(side % 2**shift for side, shift in zip(info.size, layout.chroma_shift, strict=True))
+    if is_odd and row.even_size:
+        full = name.replace("420", "444").replace("422", "444")
+        losses.append(f"{row.name} cannot encode {info.size[1]}x{info.size[0]} as {name}: {full} keeps the size")
+        layout = encodable_layout(full)
+    return layout, profile, losses
+
+
 def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:
     """Return how the output's samples are to be read: as the input's, where the change of format allows it."""
-    _, bits = layout_of(layout.name)
+    _, bits = layout_of(planar_name(layout.name))
     if layout.is_rgb and not info.layout.is_rgb:
         tags = ColorTags(info.tags.primaries, info.tags.transfer, _IDENTITY, _FULL_RANGE)
         return ColorInfo("rgb", True, bits), tags
@@ -102,38 +147,36 @@ def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags
     return replace(info.color, bit_depth=bits), info.tags
 
 
-def _choose_layout(info: ClipInfo, settings: EncodeSettings) -> tuple[PlaneLayout, list[str]]:
-    name, losses = encodable_format(settings.codec, settings.pix_fmt or info.layout.name)
-    if settings.pix_fmt is not None and name != settings.pix_fmt:
-        raise UsageError(f"{settings.codec} cannot encode {settings.pix_fmt!r}; the nearest it can is {name!r}")
-    layout, _ = layout_of(name)
-    is_odd = any(side % 2**shift for side, shift in zip(info.size, layout.chroma_shift, strict=True))
-    if is_odd and settings.codec in _X264_X265:
-        full = name.replace("420", "444").replace("422", "444")
-        losses.append(f"{settings.codec} cannot encode {info.size[1]}x{info.size[0]} as {name}: {full} keeps the size")
-        layout, _ = layout_of(full)
-    return layout, losses
+def _choose_color(info: ClipInfo, row: Encoder, layout: PlaneLayout) -> tuple[ColorInfo, ColorTags, list[str]]:
+    """Return how samples are coded and tagged, and what the stream cannot say."""
+    color, tags = _color_of(layout, info)
+    losses = []
+    if row.studio_only and color.full_range and not layout.is_rgb:
+        color, tags = replace(color, full_range=False), replace(tags, range=_STUDIO_RANGE)
+        losses.append(f"full range becomes studio range: {row.title} has no place for the other")
+    only = row.only_matrix
+    if only is not None and not layout.is_rgb and tags.matrix not in _SAME_MATRIX.get(only, {only}) | {_UNSPECIFIED}:
+        losses.append(
+            f"{row.title} streams cannot name the YUV matrix {color.matrix}; players that read the stream and not the "
+            "container show shifted colours"
+        )
+    return color, tags, losses
 
 
-def _options(settings: EncodeSettings, muxer: str) -> dict[str, str]:
-    codec = settings.codec
-    options = {}
-    if settings.crf is not None or codec in _CRF_OPTIONS:
-        if codec not in _CRF_OPTIONS:
-            raise UsageError(f"--crf means nothing to {codec}; leave it out")
-        options[_CRF_OPTIONS[codec]] = f"{DEFAULT_CRF if settings.crf is None else settings.crf:g}"
-    if settings.preset is not None:
-        if codec not in _PRESETS:
-            raise UsageError(f"--preset means nothing to {codec}; leave it out")
-        options["preset"] = settings.preset
-    if codec == "libx265":
-        options["x265-params"] = "log-level=error:open-gop=0"
-    if codec == "libx264" and _has_avx512():
+def _options(
+    row: Encoder, profile: Profile | None, settings: EncodeSettings, info: ClipInfo, muxer: str
+) -> dict[str, str]:
+    options = {**row.options, **quality_options(row, settings.crf), **preset_options(row, settings.preset)}
+    options |= dict(profile.options) if profile else {}
+    if row.name == "libx264" and _has_avx512():
         # x264's AVX-512 code for its look-ahead reads memory it has not written: the same frames then give other bytes
         # from run to run. With AVX2 a conversion can be repeated bit for bit.
         options["x264-params"] = "asm=avx2"
-    if muxer == "mpegts" and codec in _X264_X265:
+    if muxer == "mpegts" and row.name in ("libx264", "libx265"):
         options["bf"] = "0"  # the muxer shifts all times when B-frames make decoding times negative
+    if info.light and hdr.can_carry(row.name):
+        for name, value in hdr.dynamic_range_options(row.name, info.light).items():
+            options[name] = f"{options[name]}:{value}" if name in options else value
     return options
 
 
@@ -142,12 +185,3 @@ def _has_avx512() -> bool:
         return "avx512" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore")
     except OSError:
         return False
-
-
-def default_output(source: Path, suffix: str) -> Path:
-    """Return `<stem><suffix>` beside the source, in its container family where that can hold any codec."""
-    extension = source.suffix.lower()
-    keeps = extension in _MUXERS and extension != ".webm"
-    end = suffix + (extension if keeps else ".mkv")
-    stem = os.fsencode(source.stem)[: _MAX_NAME_BYTES - len(os.fsencode(end))]
-    return source.with_name(stem.decode("utf-8", "ignore") + end)

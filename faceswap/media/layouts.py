@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import av
@@ -123,23 +124,33 @@ def _is_float(pix_fmt: str) -> bool:
     return pix_fmt.removesuffix("le").removesuffix("be").endswith(("f16", "f32"))
 
 
-def encodable_format(codec: str, wanted: str) -> tuple[str, list[str]]:
+def encodable_layout(pix_fmt: str) -> PlaneLayout:
+    """Return the layout of a format that an encoder takes; interleaved ones get the subsampling of their planar twin."""
+    return PlaneLayout(pix_fmt, layout_of(planar_name(pix_fmt))[0].chroma_shift)
+
+
+def encodable_format(codec: str, wanted: str, offered: Sequence[str] | None = None) -> tuple[str, list[str]]:
     """Return the pixel format nearest to `wanted` that an encoder takes, and what is lost on the way.
+
+    Args:
+        codec: FFmpeg's name of the encoder.
+        offered: formats to choose from, interleaved ones too; None = the planar ones of the encoder.
 
     Raises:
         UsageError: no such encoder, or it takes no picture format at all.
     """
-    try:
-        offered = [f.name for f in av.Codec(codec, "w").video_formats or []]
-    except av.codec.codec.UnknownCodecError as error:
-        raise UsageError(f"no encoder {codec!r} in this FFmpeg; try libx264, libx265, ffv1 or prores_ks") from error
+    if offered is None:
+        try:
+            named = [f.name for f in av.Codec(codec, "w").video_formats or []]
+        except av.codec.codec.UnknownCodecError as error:
+            raise UsageError(f"no encoder {codec!r} in this FFmpeg; try libx264, libx265, ffv1 or prores_ks") from error
+        offered = named if wanted in named else [name for name in named if _is_plain(name)]
     if wanted in offered:
         return wanted, []
-    candidates = [name for name in offered if _is_plain(name)]
-    if not candidates:
+    if not offered:
         raise UsageError(f"{codec!r} does not encode pictures; try libx264, libx265, ffv1 or prores_ks")
-    best = min(candidates, key=lambda name: _distance(wanted, name))
-    return best, _losses(wanted, best)
+    best = min(offered, key=lambda name: _distance(wanted, planar_name(name)))
+    return best, [] if planar_name(best) == wanted else _losses(wanted, planar_name(best))
 
 
 def _is_plain(name: str) -> bool:

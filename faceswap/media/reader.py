@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import av
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.complete import shortfalls
 from faceswap.media.decoding import DecodingPass
 from faceswap.media.digest import frame_digest
 from faceswap.media.layouts import planar_name
 from faceswap.media.pictures import PictureFolder
 from faceswap.media.probe import ClipInfo, probe
-from faceswap.media.samples import plane_view as plane_view  # the writer takes it from here
 from faceswap.media.samples import planes_of
 from faceswap.types import Frame, FrameTable, Timestamp
 
@@ -28,15 +28,14 @@ class Reader(Protocol):
 
     info: ClipInfo
     num_damaged: int
-    """Places of the last pass that could not be read or decoded."""
-    num_lost: int
-    """Frames that should have come out of them and did not."""
-    num_flawed: int
-    """Frames that came out damaged."""
+    """Packets of the last pass that did not decode."""
     remarks: tuple[str, ...]
-    """What had to be put right, in words."""
+    """What the last pass met that the user should know."""
 
     def __iter__(self) -> Iterator[Frame]: ...
+
+    def shortfalls(self, num_frames: int) -> list[str]:
+        """Return what the clip should have given in the last whole pass, of `num_frames`, and did not; in words."""
 
 
 def open_clip(path: Path | str) -> Reader:
@@ -79,6 +78,10 @@ class VideoReader:
         """Keep the figures of a whole pass: places that did not decode, frames that are lost, damaged or wrongly timed."""
         self.num_damaged, self.num_lost, self.num_flawed = current.num_damaged, current.num_lost, current.num_flawed
         self.remarks = current.clock.remarks
+
+    def shortfalls(self, num_frames: int) -> list[str]:
+        """Return what the clip should have given in the last whole pass, of `num_frames`, and did not; in words."""
+        return shortfalls(self, num_frames)
 
     def frames_from(self, index: int, table: FrameTable) -> Iterator[Frame]:
         """Yield the frames from number `index` on, the same as a whole pass gives; the figures of the last pass stay.

@@ -16,10 +16,6 @@ _CHAPTER_TRACK_CODECS = {"text", "bin_data"}
 """mp4 stores chapters as a text track; the muxer writes a new one from the chapter list."""
 
 
-_NO_NEGATIVE_TIMES = {"matroska", "webm", "mpegts"}
-"""Muxers that would shift every stream to make room for an audio encoder's run-in before time 0."""
-
-
 @dataclass(frozen=True, slots=True)
 class Span:
     """A part of the source's time line that becomes the output's; seconds, half-open."""
@@ -31,20 +27,16 @@ class Span:
 class StreamCopier:
     """Copies every stream but the converted one from the source, interleaved with the new video."""
 
-    def __init__(self, source: Path, output: Any, span: Span | None = None, video_stream: int | None = None) -> None:
+    def __init__(self, source: Path, output: Any, video_stream: int | None = None, *, span: Span | None = None) -> None:
         """
         Args:
-            span: only this part is copied, and its start becomes time 0; None = everything, times unchanged.
-            video_stream: number of the converted stream among the real video streams; None = FFmpeg's best.
+            video_stream: number of the converted one. span: only this part is copied, and its start becomes time 0;
+                None = everything, times unchanged.
         """
         self._source = open_input(source)
         self._output, self._span = output, span
-        # Matroska keeps the run-in of streams that say how long it is, as only Matroska sources do.
-        self._has_no_run_in = output.format.name in _NO_NEGATIVE_TIMES and "matroska" not in self._source.format.name
-        self._num_run_in: dict[int, int] = {}
-        """Packets left out before time 0, by stream."""
         self._dropped: list[str] = []
-        self._sieve = PacketSieve()
+        self._sieve = PacketSieve(self._source.format.name, output.format.name)
         video = pick_video_stream(self._source, source, video_stream)
         self._stream_of: dict[int, Any] = {}
         for stream in self._source.streams:
@@ -107,30 +99,19 @@ class StreamCopier:
             except av.FFmpegError as error:  # what came before is copied
                 self._dropped.append(f"audio and other streams end early: the input is damaged ({error.strerror})")
                 return None
-            if packet is None:
-                self._dropped += [
-                    f"{count} packets of stream {index} before time 0 (an audio encoder's run-in) are left out: "
-                    f"{self._output.format.name} has no negative times"
-                    for index, count in self._num_run_in.items()
-                ]
-                return None
-            if packet.size and self._is_placed(packet):  # empty packets only flush decoders
+            if packet is None or (packet.size and self._is_in_span(packet)):  # empty packets only flush decoders
                 return packet
 
-    def _is_placed(self, packet: Any) -> bool:
+    def _is_in_span(self, packet: Any) -> bool:
         """Move a packet to its time in the output; False = it has none there."""
         pts = packet.pts if packet.pts is not None else packet.dts
-        if pts is None:
-            return self._span is None
-        if self._span is not None:
-            if not self._span.start <= pts * packet.time_base < self._span.stop:
-                return False
-            shift = round(self._span.start / packet.time_base)
-            packet.pts = pts - shift
-            packet.dts = packet.dts - shift if packet.dts is not None else None
-        if packet.pts is not None and packet.pts < 0 and self._has_no_run_in:
-            self._num_run_in[packet.stream_index] = self._num_run_in.get(packet.stream_index, 0) + 1
+        if self._span is None:
+            return True
+        if pts is None or not self._span.start <= pts * packet.time_base < self._span.stop:
             return False
+        shift = round(self._span.start / packet.time_base)
+        packet.pts = pts - shift
+        packet.dts = packet.dts - shift if packet.dts is not None else None
         return True
 
     def copy_until(self, seconds: float | None) -> None:

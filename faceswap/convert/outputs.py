@@ -1,0 +1,115 @@
+"""The finished files of a conversion: checked for their marks, then given their names, all of them or none.
+
+Until then a video waits under a temporary name beside its own, pictures in a folder of the work folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from faceswap.convert.names import product_path
+from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.products import Product, SequenceProduct, VideoProduct
+from faceswap.convert.segments import Segment
+from faceswap.convert.timeline import TimelineContent, TimelineMedia, write_timeline
+from faceswap.convert.work import WorkFolder
+from faceswap.errors import FaceswapError, ProvenanceError, UsageError
+from faceswap.faces.index import FaceIndex
+from faceswap.files import remove_stale_temporaries, sync_file, sync_folder, temporary_beside
+from faceswap.media.sequence import assemble, publish_pictures, read_rows
+from faceswap.provenance.verify import verify_clip, verify_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A product on its way to its name."""
+
+    product: Product
+    temporary: Path
+    """File, or folder of pictures."""
+
+    def discard(self) -> None:
+        """Delete what has not been given its name."""
+        if self.temporary.is_dir():
+            shutil.rmtree(self.temporary, ignore_errors=True)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def outputs_of(products: Sequence[Product], work: WorkFolder) -> list[Output]:
+    """Return where each product waits; what killed runs left there is deleted."""
+    outputs = []
+    for product in products:
+        if isinstance(product, VideoProduct):
+            remove_stale_temporaries(product.output)
+            outputs.append(Output(product, temporary_beside(product.output)))
+        else:
+            outputs.append(Output(product, work.path / f"{product.name}-whole.tmp"))
+    return outputs
+
+
+def assemble_pictures(
+    product: SequenceProduct, folder: Path, segments: Sequence[Segment], work: WorkFolder, index: FaceIndex
+) -> None:
+    """Put the pictures of all segments into `folder`.
+
+    Raises:
+        FaceswapError: they are not the source's frames.
+    """
+    target = replace(product.target, folder=folder)
+    assemble([work.segment_file(segment, product.name) for segment in segments], target)
+    written = [row["pts"] for row in read_rows(target)]
+    if written != index.frames.pts.tolist():
+        raise FaceswapError(
+            f"{len(written)} pictures were made of {index.num_frames} frames, or at other times; "
+            "please report this with the output of `faceswap convert -n`"
+        )
+
+
+def publish(outputs: Sequence[Output], plan: ConvertPlan, *, overwrite: bool) -> None:
+    """Give every output its name, if all carry their marks; the first one last, since it is what one waits for.
+
+    Raises:
+        ProvenanceError: one does not. UsageError: a name was taken meanwhile.
+    """
+    for output in outputs:
+        _require_mark(output, plan)
+        taken = output.product.output
+        if isinstance(output.product, VideoProduct) and taken.exists() and not overwrite:
+            raise UsageError(f"{taken} appeared meanwhile; use --overwrite to replace it, or another -o")
+    for output in reversed(outputs):
+        if isinstance(output.product, SequenceProduct):
+            publish_pictures(output.temporary, output.product.target)
+            continue
+        sync_file(output.temporary)
+        os.replace(output.temporary, output.product.output)
+        sync_folder(output.product.output.parent)
+
+
+def _require_mark(output: Output, plan: ConvertPlan) -> None:
+    if isinstance(output.product, SequenceProduct):
+        if not verify_folder(output.temporary).is_marked:
+            raise ProvenanceError(f"{output.product.output} was withheld: pictures in it lack the mark; start anew")
+    elif not verify_clip(output.temporary).is_marked:
+        raise ProvenanceError(
+            f"{output.product.output} was withheld: neither {plan.encode.muxer} nor {plan.encode.codec} could carry the "
+            "mark that it is AI-modified; use .mp4, .mov or .mkv, or H.264/H.265"
+        )
+
+
+def deliver_timeline(plan: ConvertPlan, products: Sequence[Product], index: FaceIndex) -> tuple[list[Path], list[str]]:
+    """Write the timeline if it is asked for; return its files and what could not be written."""
+    if "otio" not in plan.config.deliver:
+        return [], []
+    media = [TimelineMedia("source", plan.input)]
+    media += [
+        TimelineMedia(each.name, each.output, each.target if isinstance(each, SequenceProduct) else None)
+        for each in products
+    ]
+    path = product_path("otio", plan.output)
+    files = write_timeline(path, TimelineContent(path.stem, plan.info, index, tuple(media), plan.mark))
+    return list(files.paths), list(files.notes)

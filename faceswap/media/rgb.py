@@ -1,0 +1,51 @@
+"""Whole frames as RGB, by our own matrix and with chroma where its samples lie."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import color, geometry
+from faceswap.types import Frame
+
+
+def rgb_values(frame: Frame) -> NDArray[np.float32]:
+    """Return (3, h, w) float32 RGB in the clip's own transfer curve.
+
+    1.0 is reference white; what studio range holds above and below stays above 1 and below 0.
+    """
+    size = frame.size
+    luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
+    planes = [frame.planes[0].astype(np.float32)]
+    for plane in frame.planes[1:3]:
+        values = plane.astype(np.float32)
+        planes.append(values if plane.shape == size else geometry.warp(values, luma_from_chroma, size))
+    return color.transform(np.stack(planes), color.rgb_from_codes(frame.color))
+
+
+def rgb_codes(values: NDArray[np.float32], bit_depth: int) -> NDArray:
+    """Return (h, w, 3) uint8 or uint16 full-range codes of (3, h, w) RGB [0, 1]; what lies outside is clipped.
+
+    Args:
+        bit_depth: 8 or 16.
+    """
+    dtype = np.uint8 if bit_depth == 8 else np.uint16
+    codes = np.rint(np.clip(values, 0, 1) * (2**bit_depth - 1)).astype(dtype)
+    return np.ascontiguousarray(codes.transpose(1, 2, 0))
+
+
+def upright(picture: NDArray, upright_from_stored: NDArray | None) -> NDArray:
+    """Return a (..., h, w) picture turned or mirrored as a player shows it.
+
+    Args:
+        upright_from_stored: (2, 2) right-angle turn or mirror in (x, y), y down; None = as it is.
+    """
+    if upright_from_stored is None:
+        return picture
+    turn = np.rint(upright_from_stored).astype(int)
+    if turn[0, 0] == 0:  # x and y change places
+        picture = np.swapaxes(picture, -1, -2)
+        flip_x, flip_y = turn[0, 1] < 0, turn[1, 0] < 0
+    else:
+        flip_x, flip_y = turn[0, 0] < 0, turn[1, 1] < 0
+    return picture[..., :: -1 if flip_y else 1, :: -1 if flip_x else 1]
