@@ -16,7 +16,6 @@ from faceswap.faces.index import FaceIndex
 from faceswap.faces.track import MAX_GAP, Tracker
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
-from faceswap.media.complete import shortfalls
 from faceswap.media.digest import frame_digest
 from faceswap.media.reader import Reader
 from faceswap.media.shots import CutDetector

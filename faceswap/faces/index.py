@@ -53,10 +53,6 @@ class FaceIndex:
     """What else was odd about it."""
     shots: tuple[Shot, ...]
     faces: tuple[Face, ...]
-    shortfalls: tuple[str, ...] = ()
-    """What the clip should have given and did not, in words; empty = it is whole."""
-    remarks: tuple[str, ...] = ()
-    """What had to be put right while reading, in words."""
     _by_frame: dict[int, list[Face]] = field(init=False, repr=False)
     _shot_starts: list[int] = field(init=False, repr=False)
 
@@ -140,8 +136,6 @@ class FaceIndex:
                     shortfalls=tuple(json.loads(meta["shortfalls"])),
                     remarks=tuple(json.loads(meta["remarks"])),
                     shots=tuple(Shot(*row) for row in database.execute("SELECT start, stop FROM shots ORDER BY start")),
-                    shortfalls=tuple(json.loads(meta["shortfalls"])),
-                    remarks=tuple(json.loads(meta["remarks"])),
                     faces=tuple(map(_face, database.execute("SELECT * FROM faces ORDER BY frame, track"))),
                 )
         except (sqlite3.Error, KeyError, ValueError, TypeError, IndexError) as error:

@@ -81,9 +81,6 @@ class ClipMuxer:
                 output.close()
         return copier.dropped if copier else []
 
-    def _copier(self, output: Any) -> StreamCopier | None:
-        return None if self.source is None else StreamCopier(self.source, output, self.span, self.info.video_stream)
-
     def _options(self) -> dict[str, str]:
         # The same input and settings give the same bytes: Matroska's random track ids would differ otherwise.
         options = {"fflags": "+bitexact"}

@@ -25,8 +25,7 @@ class PictureFolder:
         if not path.exists():
             raise UsageError(f"{path} does not exist; give the path of a picture or a folder")
         self.files = [path] if path.is_file() else sorted(p for p in path.iterdir() if self.is_picture(p))
-        self.num_damaged = self.num_lost = self.num_flawed = 0
-        self.remarks: tuple[str, ...] = ()
+        self.num_damaged = 0
         if not self.files:
             raise UnsupportedInputError(f"{path} holds no pictures ({', '.join(sorted(_SUFFIXES))})")
         self.info = ClipInfo(
