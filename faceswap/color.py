@@ -39,19 +39,27 @@ class Affine(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def codes_from_rgb(color: ColorInfo) -> Affine:
-    """Return the map from RGB [0, 1] to code values of the three planes (Y, U, V or G, B, R)."""
+def code_scale(color: ColorInfo) -> Affine:
+    """Return the diagonal map from Y [0, 1], Cb and Cr [-0.5, 0.5] (or G, B, R [0, 1]) to code values (H.273, 8.3)."""
     top = float(2**color.bit_depth - 1)
     if color.matrix == "rgb":
-        return Affine(np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=np.float64) * top, np.zeros(3))
+        return Affine(np.eye(3) * top, np.zeros(3))
+    step = 2.0 ** (color.bit_depth - 8)
+    luma, chroma, black = (top, top, 0.0) if color.full_range else (219 * step, 224 * step, 16 * step)
+    return Affine(np.diag([luma, chroma, chroma]), np.array([black, 128 * step, 128 * step]))
+
+
+@lru_cache(maxsize=64)
+def codes_from_rgb(color: ColorInfo) -> Affine:
+    """Return the map from RGB [0, 1] to code values of the three planes (Y, U, V or G, B, R)."""
+    scale, offset = code_scale(color)
+    if color.matrix == "rgb":
+        return Affine(scale @ np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=np.float64), offset)
     kr, kb = _KR_KB[color.matrix]
     luma = np.array([kr, 1 - kr - kb, kb])
     blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - kb))
     red = (np.array([1, 0, 0]) - luma) / (2 * (1 - kr))
-    step = 2.0 ** (color.bit_depth - 8)
-    luma_scale, chroma_scale, black = (top, top, 0.0) if color.full_range else (219 * step, 224 * step, 16 * step)
-    linear = np.stack([luma * luma_scale, blue * chroma_scale, red * chroma_scale])
-    return Affine(linear, np.array([black, 128 * step, 128 * step]))
+    return Affine(scale @ np.stack([luma, blue, red]), offset)
 
 
 @lru_cache(maxsize=64)

@@ -32,6 +32,23 @@ _COVERAGES: dict[str, tuple[float, float]] = {
     "head": (5.4, 0.15),
 }
 
+SITINGS: dict[str, tuple[float, float]] = {
+    # (x, y) way of a chroma sample from the middle of the luma samples it covers to their edge; -0.5 = onto the first.
+    # The names are those of H.264 Annex E and FFmpeg.
+    "left": (-0.5, 0.0),
+    "center": (0.0, 0.0),
+    "topleft": (-0.5, -0.5),
+    "top": (0.0, -0.5),
+    "bottomleft": (-0.5, 0.5),
+    "bottom": (0.0, 0.5),
+    # One field of an interlaced frame as a picture of its own (`field_siting`): chroma lines that lie between the
+    # frame's lines sit at a quarter of the way between the lines of the upper field, at three quarters in the lower.
+    "left, upper field": (-0.5, -0.25),
+    "left, lower field": (-0.5, 0.25),
+    "center, upper field": (0.0, -0.25),
+    "center, lower field": (0.0, 0.25),
+}
+
 _PREFILTER_BELOW = 0.75
 """A warp that shrinks by more than this is area-filtered first: bilinear sampling alone would alias."""
 
@@ -151,8 +168,24 @@ def luma_from_chroma(chroma_shift: tuple[int, int], siting: str) -> Matrix:
     "left" siting puts chroma sample j on luma sample 2j (H.264 Annex E, type 0): half a luma px left of centre.
     """
     sy, sx = 2 ** chroma_shift[0], 2 ** chroma_shift[1]
-    shift = -(sx - 1) / 2 if siting == "left" else 0.0
-    return np.array([[sx, 0.0, shift], [0.0, sy, 0.0]])
+    x, y = SITINGS[siting]
+    return np.array([[sx, 0.0, x * (sx - 1)], [0.0, sy, y * (sy - 1)]])
+
+
+def frame_from_field(parity: int) -> Matrix:
+    """Return the (2, 3) map from a field's coordinates to the frame's; its line j is the frame's line 2j + parity.
+
+    Args:
+        parity: 0 = the upper field, 1 = the lower.
+    """
+    return np.array([[1.0, 0.0, 0.0], [0.0, 2.0, parity - 0.5]])
+
+
+def field_siting(siting: str, parity: int) -> str:
+    """Return where a field's chroma samples lie when the field is taken as a picture of its own."""
+    name = f"{siting}, {('upper', 'lower')[parity]} field"
+    # Lines of chroma that lie on lines of luma do so in each field.
+    return name if name in SITINGS else siting
 
 
 def bounding_rect(points: NDArray, size: tuple[int, int], pad: int = 0, multiple: int = 1) -> tuple[int, int, int, int]:
@@ -184,15 +217,18 @@ def warp(
     dst_from_src: Matrix,
     size: tuple[int, int],
     *,
-    interpolation: int = cv2.INTER_LINEAR,
+    is_smooth: bool = False,
+    as_float: bool = False,
     border: int = cv2.BORDER_REPLICATE,
 ) -> NDArray:
     """Return `image` resampled into a picture of `size` (h, w).
 
-    Only the part of `image` that is needed is touched; a warp that shrinks is area-filtered first.
+    Only the part of `image` that is needed is touched; a direction in which the warp shrinks is area-filtered first.
 
     Args:
         image: (H, W) or (H, W, C), uint8, uint16 or float32.
+        is_smooth: interpolate by Catmull-Rom's cubic instead of linearly; float32 only. Both keep ramps as they are.
+        as_float: compute and return in float32; otherwise values are rounded to the type of `image`.
         border: OpenCV border mode for what lies outside `image`.
     """
     # Replicated borders need the picture's own edge, so the cut-out never leaves it and keeps a few px around.
@@ -201,15 +237,48 @@ def warp(
     if x1 == x0:
         x0, y0, x1, y1 = 0, 0, image.shape[1], image.shape[0]
     image = image[y0:y1, x0:x1]
+    if as_float:
+        image = image.astype(np.float32, copy=False)
     dst_from_src = compose(dst_from_src, translation(x0, y0))
-    scale = scale_of(dst_from_src)
-    if scale < _PREFILTER_BELOW and min(image.shape[:2]) > 1:
-        height, width = (max(1, round(n * scale)) for n in image.shape[:2])
-        dst_from_src = compose(dst_from_src, scaling(image.shape[1] / width, image.shape[0] / height))
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    image, dst_from_src = _prefiltered(image, dst_from_src)
+    if is_smooth:
+        image, dst_from_src = _doubled(image), compose(dst_from_src, scaling(0.5))
     return cv2.warpAffine(
-        image, _opencv_matrix(dst_from_src), (size[1], size[0]), flags=interpolation, borderMode=border
+        image, _opencv_matrix(dst_from_src), (size[1], size[0]), flags=cv2.INTER_LINEAR, borderMode=border
     )
+
+
+def _prefiltered(image: NDArray, dst_from_src: Matrix) -> tuple[NDArray, Matrix]:
+    """Area-filter the directions in which a warp shrinks; subsampled chroma and single fields shrink in one more."""
+    if min(image.shape[:2]) < 2:
+        return image, dst_from_src
+    along_x, along_y = np.linalg.norm(dst_from_src[:, :2], axis=0)
+    height, width = (
+        max(1, round(n * scale)) if scale < _PREFILTER_BELOW else n
+        for n, scale in zip(image.shape[:2], (along_y, along_x), strict=True)
+    )
+    if (height, width) == image.shape[:2]:
+        return image, dst_from_src
+    dst_from_src = compose(dst_from_src, scaling(image.shape[1] / width, image.shape[0] / height))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dst_from_src
+
+
+_CATMULL_ROM = np.array([-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0])
+"""Weights of samples -2..2 a quarter of a sample before sample 0 (Keys 1981, a = -1/2)."""
+
+
+def _doubled(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (H, W) as (2H, 2W), interpolated.
+
+    OpenCV's own cubic (a = -3/4) bends ramps by 5 % of their slope, and older versions of it know only 32 places between
+    two samples. Linear interpolation of this picture has neither fault.
+    """
+    result = np.empty((2 * image.shape[0], 2 * image.shape[1]), dtype=np.float32)
+    early, late = _CATMULL_ROM, _CATMULL_ROM[::-1]
+    for y, rows in enumerate((early, late)):
+        for x, columns in enumerate((early, late)):
+            result[y::2, x::2] = cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REPLICATE)
+    return result
 
 
 def warp_reference(image: torch.Tensor, dst_from_src: Matrix, size: tuple[int, int]) -> torch.Tensor:

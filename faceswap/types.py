@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 Coverage = Literal["face", "whole_face", "head"]
+FieldOrder = Literal["tff", "bff"]
+"""Which lines of an interlaced frame come first in time: the upper field's (0, 2, 4 ...) or the lower one's."""
 Matrix = NDArray[np.float64]
 """(2, 3) float64 affine transform."""
 
@@ -51,7 +53,8 @@ class ColorInfo:
     bit_depth: int = 8
     """Bits per sample, 8 to 16."""
     siting: str = "left"
-    """Horizontal place of chroma samples: "left" (MPEG-2, H.264 default) or "center" (MPEG-1, JPEG)."""
+    """Place of chroma samples, a key of `geometry.SITINGS`: "left" (MPEG-2, H.264 default), "center" (MPEG-1, JPEG),
+    "topleft" (BT.2020 on discs) ..."""
     is_guessed: bool = False
     """The stream carried no matrix tag; `matrix` follows the picture size."""
 
@@ -68,6 +71,11 @@ class PlaneLayout:
     @property
     def is_rgb(self) -> bool:
         return self.name.startswith("gbr")
+
+    @property
+    def has_alpha(self) -> bool:
+        """True when a fourth plane follows."""
+        return self.name.startswith(("yuva", "gbrap"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.filter
 import cv2
 import numpy as np
 
@@ -43,6 +44,7 @@ def make_clip(
     metadata: Mapping[str, str] | None = None,
     pixel_aspect: Fraction | None = None,
     color_tags: tuple[int, int, int, int] | None = None,
+    field_order: str | None = None,
     picture: Picture | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Path:
@@ -56,6 +58,7 @@ def make_clip(
         subtitles: one text line in the middle; Matroska only.
         chapters: (start s, end s, title).
         color_tags: (primaries, transfer, matrix, range) as H.273 numbers.
+        field_order: "tff" or "bff": the frames are flagged and encoded interlaced; see `woven`.
         picture: default: a gradient that moves by some pixels a frame.
         options: of the encoder, over the usual ones.
     """
@@ -75,12 +78,16 @@ def make_clip(
             video.set_display_rotation(rotation)
         if color_tags is not None:
             _tag(video.codec_context, color_tags)
+        if field_order is not None:
+            video.codec_context.flags |= 1 << 18 | 1 << 29  # interlaced DCT and motion estimation
+            video.codec_context.field_order = {"tff": 2, "bff": 3}[field_order]
+        flagged = _field_flagger(field_order, size, pix_fmt)
         tones = [_add_audio(output) for _ in range(audio_tracks)]
         subtitle = _copy_subtitles(path, output) if subtitles else []
         if chapters:
             output.set_chapters([_chapter(i, *chapter) for i, chapter in enumerate(chapters)])
         for index, (pts, duration) in enumerate(zip(ticks, _durations(ticks, step, time_base), strict=True)):
-            frame = _encoder_frame(picture(index), pix_fmt, color_tags)
+            frame = flagged(_encoder_frame(picture(index), pix_fmt, color_tags))
             frame.pts, frame.time_base, frame.duration = pts, time_base, duration
             output.mux(video.encode(frame))
         for packet in subtitle:
@@ -90,6 +97,19 @@ def make_clip(
             _encode_tone(output, tone, 440 + 220 * number, seconds)
         output.mux(video.encode(None))
     return path
+
+
+def woven(picture: Picture, field_order: str) -> Picture:
+    """Return interlaced frames: the fields of frame n are lines of the pictures 2n and 2n + 1 of a full-rate clip."""
+
+    def frame(index: int) -> np.ndarray:
+        early, late = picture(2 * index), picture(2 * index + 1)
+        upper, lower = (early, late) if field_order == "tff" else (late, early)
+        result = upper.copy()
+        result[1::2] = lower[1::2]
+        return result
+
+    return frame
 
 
 def gradient_picture(size: tuple[int, int], shift: int) -> np.ndarray:
@@ -142,6 +162,24 @@ def _add_video(
 
 def _durations(ticks: Sequence[int], step: Fraction, time_base: Fraction) -> list[int]:
     return [later - sooner for sooner, later in itertools.pairwise(ticks)] + [max(1, round(step / time_base))]
+
+
+def _field_flagger(field_order: str | None, size: tuple[int, int], pix_fmt: str) -> Callable[[Any], Any]:
+    if field_order is None:
+        return lambda frame: frame
+    graph = av.filter.Graph()
+    chain = [
+        graph.add_buffer(width=size[1], height=size[0], format=pix_fmt, time_base=_TICK),
+        graph.add("setfield", field_order),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*chain).configure()
+
+    def flagged(frame: Any) -> Any:
+        graph.push(frame)
+        return graph.pull()
+
+    return flagged
 
 
 def _encoder_frame(rgb: np.ndarray, pix_fmt: str, tags: tuple[int, int, int, int] | None) -> Any:

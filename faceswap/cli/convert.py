@@ -62,11 +62,17 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
+        interlaced: Annotated[
+            str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
+        ] = "auto",
         copy_untouched: Annotated[
             bool,
             typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
         ] = False,
         jobs: Annotated[int, typer.Option(min=1, help="Processes that render at once; the output is the same.")] = 1,
+        video_stream: Annotated[
+            int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
+        ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -81,7 +87,7 @@ def register(app: typer.Typer) -> None:
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
         values |= {"profile": profile, "deliver": deliver}
-        values["copy_untouched"] = copy_untouched
+        values |= {"copy_untouched": copy_untouched, "interlaced": interlaced, "video_stream": video_stream}
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }

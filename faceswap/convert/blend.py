@@ -87,7 +87,7 @@ def lay_rgb(picture: NDArray[np.float32], patch: Patch) -> NDArray[np.float32]:
     roi_from_patch = geometry.compose(geometry.translation(-columns.start, -rows.start), frame_from_patch)
     result = picture.copy()
     for channel, values in zip(result, patch.pixels, strict=True):
-        new = geometry.warp(values, roi_from_patch, alpha.shape, interpolation=cv2.INTER_CUBIC)
+        new = geometry.warp(values, roi_from_patch, alpha.shape, is_smooth=True)
         channel[rows, columns] += alpha * (new - channel[rows, columns])
     return result
 
@@ -108,7 +108,7 @@ def _placed(
 
 def _support_rect(plane_from_patch: Matrix, size: tuple[int, ...], support: NDArray) -> tuple[int, int, int, int]:
     # Interpolation spreads the mask by up to two patch px (cubic) and the area filter by one more plane px.
-    pad = int(np.ceil(2 * geometry.scale_of(plane_from_patch))) + 1
+    pad = int(np.ceil(2 * np.linalg.norm(plane_from_patch[:, :2], axis=0).max())) + 1
     return geometry.bounding_rect(geometry.apply(plane_from_patch, support), (size[0], size[1]), pad=pad)
 
 
@@ -136,7 +136,7 @@ def _paste_plane(
     size = (y1 - y0, x1 - x0)
     roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
     alpha = geometry.warp(mask, roi_from_patch, size, border=cv2.BORDER_CONSTANT)
-    new = geometry.warp(values, roi_from_patch, size, interpolation=cv2.INTER_CUBIC)
+    new = geometry.warp(values, roi_from_patch, size, is_smooth=True)
     old = plane[y0:y1, x0:x1]
     mixed = old + alpha * (new - old)
     result = plane.copy()

@@ -18,6 +18,9 @@ from faceswap.types import FrameTable
 
 MAX_TIME_ERROR = 0.001
 """Seconds by which a written frame's time may differ from the source's."""
+_WRITTEN_STREAM = 0
+"""The converted stream comes first in the output."""
+_UNSAID, _STUDIO = 0, 1
 _TAGS = ("primaries", "transfer", "matrix", "range")
 
 
@@ -45,7 +48,7 @@ def check_result(plan: ConvertPlan, path: Path, table: FrameTable, dropped: int)
         FaceswapError: frames are missing, shifted or of another size: the file must not be published.
     """
     error = _largest_time_error(plan, path, table)
-    info = VideoReader(path).info
+    info = VideoReader(path, _WRITTEN_STREAM).info
     if info.size != plan.info.size:
         raise FaceswapError(
             f"the encoded clip is {info.size[1]}x{info.size[0]} and {plan.input} is "
@@ -80,7 +83,7 @@ def check_pictures_only(plan: ConvertPlan, path: Path, table: FrameTable) -> Che
 
 
 def _largest_time_error(plan: ConvertPlan, path: Path, table: FrameTable) -> float:
-    written = packet_times(path)
+    written = packet_times(path, _WRITTEN_STREAM)
     expected = [int(pts) * table.time_base for pts in table.pts]
     error = max((abs(float(a - b)) for a, b in zip(written, expected, strict=False)), default=0.0)
     if len(written) != len(expected) or error > MAX_TIME_ERROR:
@@ -96,15 +99,20 @@ def _differences(plan: ConvertPlan, info: ClipInfo) -> list[str]:
     found = [
         f"the output's {name} tag is {getattr(info.tags, name)} instead of {getattr(wanted.tags, name)} (H.273)"
         for name in _TAGS
-        if getattr(info.tags, name) != getattr(wanted.tags, name)
+        if not _agrees(name, getattr(info.tags, name), getattr(wanted.tags, name))
     ]
     if info.pixel_aspect != plan.info.pixel_aspect:
         found.append(f"the output's pixel aspect is {info.pixel_aspect or 'unset'}, not {plan.info.pixel_aspect}")
     if info.display_matrix != plan.info.display_matrix:
         found.append("the output has not the source's rotation; players will show it turned")
-    if info.color.bit_depth != wanted.color.bit_depth:
+    if info.color.bit_depth < wanted.color.bit_depth:  # some decoders give more bits than went in
         found.append(f"the output has {info.color.bit_depth} bit instead of {wanted.color.bit_depth}")
     return found
+
+
+def _agrees(name: str, found: int, wanted: int) -> bool:
+    # Decoders say "studio" where nothing was said; it is what nothing means.
+    return found == wanted or (name == "range" and (found, wanted) == (_STUDIO, _UNSAID))
 
 
 def _in_words(streams: Counter[str]) -> str:
@@ -119,7 +127,7 @@ def check_copies(path: Path, table: FrameTable, copies: CopyPlan) -> None:
     """
     copied = {frame for start, stop, is_copied in copies.runs if is_copied for frame in range(start, stop)}
     count = 0
-    for frame in VideoReader(path):
+    for frame in VideoReader(path, _WRITTEN_STREAM):
         count += 1
         if frame.index in copied and frame_digest(frame) != table.digest[frame.index]:
             raise CopyMismatchError(f"frame {frame.index} decodes to another picture")

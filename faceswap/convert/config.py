@@ -38,8 +38,13 @@ class ConvertConfig(Settings):
     deliver: tuple[Deliverable, ...] = ("clip",)
     """What is written: the finished "clip", the premultiplied "overlay", the "matte", the "raw" network output, and an
     "otio" timeline of the shots."""
+    interlaced: Literal["auto", "tff", "bff", "progressive"] = "auto"
+    """Which field is first; "auto" = as the clip says. "progressive" = both fields show the same moment, whatever the clip
+    says: frames are swapped as a whole, and stay flagged as they are."""
     copy_untouched: bool = False
     """Copy the source's packets where no face is swapped, encode only the rest."""
+    video_stream: int | None = Field(None, ge=0)
+    """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 

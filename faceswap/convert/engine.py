@@ -32,6 +32,8 @@ class Layer:
     """(3, S, S) RGB [0, 1] as the network gave it."""
     patch: Patch
     """Matched to the footage, with its final mask: what is pasted."""
+    parity: int | None = None
+    """Interlaced: the field whose lines it covers, 0 = the even lines; None = all lines."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

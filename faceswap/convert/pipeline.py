@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.make import ConvertRun, make_output
-from faceswap.convert.plan import ConvertPlan, load_index, plan_convert
+from faceswap.convert.plan import load_index, plan_convert
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
 from faceswap.errors import UsageError
@@ -20,9 +20,6 @@ from faceswap.interrupt import stop_on_signal
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, StageTimes, ignore_progress
-
-_FRAME_COUNT_SLACK = 0.03
-"""Share by which headers may promise more frames than there are: edit lists, average rates, rounding."""
 
 
 def convert_clip(
@@ -68,7 +65,6 @@ def convert_clip(
         made = make_output(run, index)
     chosen, skipped = chosen_faces(index, plan.config.faces)
     seconds = time.perf_counter() - start
-    missing = _missing(plan, index)
     return ConvertReport(
         input=plan.input,
         output=plan.output,
@@ -83,28 +79,15 @@ def convert_clip(
         fps=round(index.num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(index.num_frames),
         checks=made.checks,
-        is_complete=not missing,
+        is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
         delivered=made.delivered,
-        notes=(*plan.notes, *made.notes, *missing),
+        notes=(*plan.notes, *made.notes, *index.shortfalls, *index.remarks),
     )
 
 
-def _missing(plan: ConvertPlan, index: FaceIndex) -> list[str]:
-    """Return what the input should have given and did not."""
-    notes = []
-    if index.num_damaged:
-        notes.append(f"{index.num_damaged} places of the input are damaged and did not decode")
-    promised = plan.info.num_frames
-    if promised is not None and index.num_frames < promised * (1 - _FRAME_COUNT_SLACK) - 2:
-        notes.append(
-            f"the input holds {index.num_frames} of about {promised} frames; it is cut off or its header is wrong"
-        )
-    return notes
-
-
 def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
-    reader = VideoReader(run.plan.input)
+    reader = VideoReader(run.plan.input, run.plan.config.video_stream)
     with run.times.measure("analyse"):
         index = analyse(
             reader, detector, min_face_px=run.plan.config.min_face_px, on_progress=run.on_progress, stop=run.stop

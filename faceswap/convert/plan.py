@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.names import product_paths
@@ -21,6 +22,7 @@ from faceswap.media.reader import VideoReader
 from faceswap.media.sequence import KINDS, SequenceTarget, plan_pictures, sequence_target
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.mark import Mark
+from faceswap.types import FieldOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class ConvertPlan:
     mark: Mark
     notes: tuple[str, ...]
 
+    @property
+    def field_order(self) -> FieldOrder | None:
+        """First field of frames whose fields are swapped one by one; None = frames are swapped as a whole."""
+        return None if self.config.interlaced == "progressive" else self.info.field_order
+
 
 def plan_convert(
     input_path: Path | str,
@@ -62,7 +69,7 @@ def plan_convert(
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
-    info = VideoReader(source).info
+    info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     target = Path(output) if output is not None else _default_output(source, config.codec)
     pictures = sequence_target(target, config.codec)
     if pictures is not None:
@@ -77,7 +84,7 @@ def plan_convert(
             _check_output(source, path, overwrite)
     _check_packages(encode, config)
     digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / f"{_short(source.stem)}-{digest[:12]}.faces.db"
+    index_path = target.parent / ".faceswap" / _index_name(source, digest, info.video_stream)
     return ConvertPlan(
         input=source,
         output=target,
@@ -113,6 +120,20 @@ def _check_pictures(target: SequenceTarget, overwrite: bool) -> None:
         raise UsageError(f"{target.folder} cannot be written to; choose another -o")
 
 
+def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
+    """Return the facts of a clip with what the user said about its fields."""
+    if said in ("tff", "bff"):
+        return replace(info, field_order=cast(FieldOrder, said))
+    if info.field_order is None or said == "progressive":
+        return info
+    first = "upper" if info.field_order == "tff" else "lower"
+    note = (
+        f"the clip is interlaced, {first} field first: each field is swapped at its own time; "
+        "if both fields of its frames show the same moment, use --interlaced progressive"
+    )
+    return replace(info, notes=(*info.notes, note))
+
+
 def _short(name: str) -> str:
     """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
     encoded = os.fsencode(name)
@@ -125,6 +146,11 @@ def _check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
         open_exr_package()
     if "otio" in config.deliver:
         open_otio()
+
+
+def _index_name(source: Path, digest: str, video_stream: int) -> str:
+    of_stream = f"-v{video_stream}" if video_stream else ""
+    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
 
 
 def _check_mark(encode: EncodePlan) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn_info, finished
+from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn, drawn_info, finished
 from faceswap.convert.engine import Rendered
 from faceswap.convert.names import product_path
 from faceswap.convert.plan import ConvertPlan
@@ -119,9 +119,9 @@ def compositing_product(name: str, info: ClipInfo, clip_output: Path) -> VideoPr
     """
     how = DRAWINGS[name]
     output = product_path(name, clip_output)
-    drawn = drawn_info(info, how.pix_fmt)
+    facts = drawn_info(info, how.pix_fmt)
 
     def picture(rendered: Rendered) -> Frame:
-        return how.draw(rendered, blank_frame(rendered.source, drawn))
+        return drawn(rendered, blank_frame(rendered.source, facts), how.draw)
 
-    return VideoProduct(name, output, drawn, plan_encode(drawn, output, how.settings), picture, copies_streams=False)
+    return VideoProduct(name, output, facts, plan_encode(facts, output, how.settings), picture, copies_streams=False)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.engine import WARM_UP, Rendered, SwapEngine
+from faceswap.convert.engine import WARM_UP, Rendered
 from faceswap.convert.feed import FrameFeed
+from faceswap.convert.fields import Engine
 from faceswap.convert.products import Product, VideoProduct
 from faceswap.convert.segments import Segment
 from faceswap.convert.threads import WriteBehind
@@ -124,7 +125,7 @@ class SegmentRenderer:
     index: FaceIndex
     chosen: Mapping[int, Sequence[Face]]
     """The faces to swap, by frame."""
-    engine: SwapEngine
+    engine: Engine
     feed: FrameFeed
     config: ConvertConfig
 

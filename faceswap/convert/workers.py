@@ -15,6 +15,7 @@ from typing import Any
 
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
+from faceswap.convert.fields import engine_for
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.render import SegmentRenderer, SegmentSink
@@ -46,8 +47,8 @@ class RenderJob:
         config = self.plan.config
         chosen, _ = chosen_faces(index, config.faces)
         engine = SwapEngine(self.model, self.plan.identity, config, times)
-        feed = FrameFeed(VideoReader(self.plan.input), index.frames, times)
-        return SegmentRenderer(index, chosen, engine, feed, config)
+        feed = FrameFeed(VideoReader(self.plan.input, config.video_stream), index.frames, times)
+        return SegmentRenderer(index, chosen, engine_for(engine, self.plan.field_order, chosen), feed, config)
 
     def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
         """Return where rendered frames go."""

@@ -141,7 +141,8 @@ def analyse(
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
-        num_damaged=reader.num_damaged,
+        shortfalls=tuple(reader.shortfalls(clip.num_frames)),
+        remarks=tuple(reader.remarks),
         shots=tuple(clip.shots),
         faces=tuple(sorted(clip.faces, key=lambda face: (face.frame, face.track))),
     )

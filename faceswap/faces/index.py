@@ -47,8 +47,10 @@ class FaceIndex:
     every: int
     """Every n-th frame was analysed."""
     min_face_px: int
-    num_damaged: int
-    """Places of the clip that did not decode."""
+    shortfalls: tuple[str, ...]
+    """What the clip should hold and does not, in words; empty = it is whole."""
+    remarks: tuple[str, ...]
+    """What else was odd about it."""
     shots: tuple[Shot, ...]
     faces: tuple[Face, ...]
     _by_frame: dict[int, list[Face]] = field(init=False, repr=False)
@@ -100,7 +102,8 @@ class FaceIndex:
             "time_base": self.frames.time_base,
             "every": self.every,
             "min_face_px": self.min_face_px,
-            "num_damaged": self.num_damaged,
+            "shortfalls": json.dumps(self.shortfalls),
+            "remarks": json.dumps(self.remarks),
         }
         database.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
         database.executemany("INSERT INTO shots VALUES (?, ?)", [(s.start, s.stop) for s in self.shots])
@@ -130,7 +133,8 @@ class FaceIndex:
                     frames=_frame_table(Fraction(meta["time_base"]), database),
                     every=int(meta["every"]),
                     min_face_px=int(meta["min_face_px"]),
-                    num_damaged=int(meta["num_damaged"]),
+                    shortfalls=tuple(json.loads(meta["shortfalls"])),
+                    remarks=tuple(json.loads(meta["remarks"])),
                     shots=tuple(Shot(*row) for row in database.execute("SELECT start, stop FROM shots ORDER BY start")),
                     faces=tuple(map(_face, database.execute("SELECT * FROM faces ORDER BY frame, track"))),
                 )

@@ -15,6 +15,7 @@ from faceswap.errors import FaceswapError, InterruptedRunError, NoFaceError, Res
 from faceswap.faces.align import TEMPLATE, patch_from_frame
 from faceswap.faces.analyse import analyse, clip_fingerprint
 from faceswap.faces.base import Detector
+from faceswap.faces.fields import PARITIES, at_field_time, field_of
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.faces.views import render_view
@@ -25,7 +26,7 @@ from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.media.pictures import PictureFolder, write_picture
 from faceswap.media.reader import Reader, open_clip
 from faceswap.progress import OnProgress, Progress, ignore_progress
-from faceswap.types import Coverage, CropSpec, Face, Frame
+from faceswap.types import Coverage, CropSpec, Face, FieldOrder, Frame
 
 DEFAULT_MARGIN = 0.12
 """Room around the coverage, so that training can turn and shift crops without meeting their edge."""
@@ -206,7 +207,7 @@ def _add_clip(store: FaceSet, reader: Reader, index: FaceIndex, on_progress: OnP
         for frame in reader:
             for face in index.faces_at(frame.index):
                 if not face.is_interpolated:
-                    records.append(_write_crop(store, index, frame, face))
+                    records.append(_write_crop(store, index, frame, face, reader.info.field_order))
             on_progress(Progress("write crops", frame.index + 1, index.num_frames, details={"faces": len(records)}))
             if stop:
                 raise InterruptedRunError("stopped while writing crops", stop.signal_number)
@@ -221,10 +222,19 @@ def _add_clip(store: FaceSet, reader: Reader, index: FaceIndex, on_progress: OnP
     return len(records)
 
 
-def _write_crop(store: FaceSet, index: FaceIndex, frame: Frame, face: Face) -> FaceRecord:
+def _write_crop(
+    store: FaceSet, index: FaceIndex, frame: Frame, face: Face, field_order: FieldOrder | None
+) -> FaceRecord:
     size = store.crop.size
-    matrix = patch_from_frame(face, store.crop)
-    rgb = render_view(frame, matrix, (size, size))
+    if field_order is None:
+        matrix = patch_from_frame(face, store.crop)
+        rgb = render_view(frame, matrix, (size, size))
+    else:  # of its first field alone: a face that moves is torn to a comb by the two
+        parity = PARITIES[field_order][0]
+        face = at_field_time(face, 0, index.faces_at)
+        matrix = patch_from_frame(face, store.crop)
+        in_field = geometry.compose(matrix, geometry.frame_from_field(parity))
+        rgb = render_view(field_of(frame, parity), in_field, (size, size))
     name = f"faces/{index.fingerprint[:8]}-{frame.index:06d}-{face.track}.jpg"
     write_picture(store.path / name, rgb)
     sharpness, brightness = _picture_figures(rgb)

@@ -11,7 +11,7 @@ from typing import Any
 
 import av
 
-from faceswap.errors import ResourceError
+from faceswap.errors import ResourceError, UnsupportedInputError
 from faceswap.files import disk_errors_named
 from faceswap.media.encode import configure
 from faceswap.media.encode_plan import EncodePlan
@@ -61,7 +61,11 @@ class ClipMuxer:
         copier: StreamCopier | None = None
         try:
             stream = self._add_video(output)
-            copier = StreamCopier(self.source, output, self.span) if self.source is not None else None
+            copier = (
+                StreamCopier(self.source, output, self.info.video_stream, span=self.span)
+                if self.source is not None
+                else None
+            )
             output.metadata.update(self.metadata or {})
             with disk_errors_named(path):
                 for run in runs:
@@ -103,7 +107,13 @@ class ClipMuxer:
         packet.time_base, packet.stream, packet.is_keyframe = self.info.time_base, stream, picture.is_key
         if copier:
             copier.copy_until(float(dts * self.info.time_base))
-        output.mux_one(packet)
+        try:
+            output.mux_one(packet)
+        except (av.InvalidDataError, av.ArgumentError) as error:  # about a copied packet that waited for this one
+            raise UnsupportedInputError(
+                f"{self.info.path}: its sound or subtitles are damaged and cannot be copied ({error.strerror}); "
+                "remove them first, e.g. with `ffmpeg -i INPUT -c copy -an -sn OUTPUT.mkv`"
+            ) from error
 
 
 def _finish(output: Any, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from faceswap.errors import UsageError
@@ -12,6 +13,8 @@ MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".ts"
 _TITLES = {"mp4": "MP4", "mov": "QuickTime", "matroska": "Matroska", "mpegts": "MPEG-TS", "webm": "WebM"}
 _SUFFIXES = {muxer: suffix for suffix, muxer in reversed(MUXERS.items())}
 _WEBM_CODECS = {"vp8", "vp9", "av1"}
+_MAX_NAME_BYTES = 255
+"""Of a file name on all common file systems."""
 NO_ROTATION = {"mpegts"}
 
 
@@ -54,4 +57,6 @@ def default_output(source: Path, suffix: str, codec: str = "libx264") -> Path:
         extension = (
             ".mkv" if "matroska" in row.muxers and row.muxers[0] != "mov" else _SUFFIXES[(*row.muxers, "matroska")[0]]
         )
-    return source.with_name(source.stem + suffix + extension)
+    end = suffix + extension
+    stem = os.fsencode(source.stem)[: _MAX_NAME_BYTES - len(os.fsencode(end))]
+    return source.with_name(stem.decode("utf-8", "ignore") + end)

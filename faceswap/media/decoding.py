@@ -8,9 +8,12 @@ from typing import Any
 
 import av
 
+from faceswap.media.decoders import decoder_for
 from faceswap.media.probe import ClipInfo, open_input, pick_video_stream
 from faceswap.media.times import Clock
 
+ONE_PICTURE_A_PACKET = {"h264", "hevc", "vvc", "prores", "dnxhd", "ffv1", "mjpeg"}
+"""Codecs whose packets each hold one picture to be shown; others hide pictures in packets, or spread them."""
 _MAX_HOLES = 100
 """Damaged places after which a file is given up."""
 
@@ -23,6 +26,19 @@ class DecodingPass:
         self.clock = Clock(info)
         self.num_damaged = 0
         """Places that could not be read or decoded."""
+        self.num_flawed = 0
+        """Pictures that came out damaged."""
+        self._num_packets = 0
+        """That hold a picture to be shown."""
+        self._num_pictures = 0
+        self._is_interlaced = False
+        self._is_finished = False
+
+    @property
+    def num_lost(self) -> int:
+        """Pictures that went into the decoder and never came out; 0 before the pass is over, or when nobody can tell."""
+        is_countable = self._info.codec in ONE_PICTURE_A_PACKET and not self._is_interlaced  # fields share a picture
+        return max(0, self._num_packets - self._num_pictures) if self._is_finished and is_countable else 0
 
     def pictures(self, seek_to: int | None = None) -> Iterator[tuple[Any, int]]:
         """Yield (`av.VideoFrame`, time in ticks) in presentation order.
@@ -31,26 +47,33 @@ class DecodingPass:
             seek_to: ticks; start at a key frame that the container's index places at or before this time. What comes
                 first may be earlier, later or (open GOPs) damaged: the caller has to check. None = all of the clip.
         """
-        with open_input(self._info.path) as container:
-            stream = pick_video_stream(container, self._info.path)
-            stream.thread_type = "AUTO"
+        info = self._info
+        with open_input(info.path) as container:
+            stream = pick_video_stream(container, info.path, info.video_stream)
+            decoder = decoder_for(stream, with_alpha=info.layout.has_alpha)
+            decoder.thread_type = "AUTO"
             if seek_to is not None:
                 container.seek(seek_to, stream=stream, backward=True)
-            for decoded in self._decode(container, stream):
+            for decoded in self._decode(self._packets(container, stream), decoder):
+                self._num_pictures += 1
+                self.num_flawed += decoded.is_corrupt
+                self._is_interlaced |= decoded.interlaced_frame
                 yield decoded, self.clock.time_of(decoded)
+        self._is_finished = True
 
-    def _decode(self, container: Any, stream: Any) -> Iterator[Any]:
+    def _decode(self, packets: Iterator[Any], decoder: Any) -> Iterator[Any]:
         is_drained = False
-        for packet in self._packets(container, stream):
+        for packet in packets:
             is_drained = not packet.size
+            self._num_packets += packet.size > 0 and not packet.is_discard
             self.clock.saw(packet)
             try:
-                yield from packet.decode()
+                yield from decoder.decode(packet)
             except av.FFmpegError:
                 self.num_damaged += 1
         if not is_drained:  # the demuxer gave no end-of-stream packet that would have emptied the decoder
             with suppress(av.FFmpegError):
-                yield from stream.codec_context.decode(None)
+                yield from decoder.decode(None)
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yield packets, going on behind damaged places as long as the demuxer finds something there."""

@@ -7,18 +7,18 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color
 from faceswap.errors import FaceswapError, ShapeError, UsageError
 from faceswap.media.encode_plan import EncodePlan
+from faceswap.media.interlace import encode_interlaced, field_flagger
+from faceswap.media.layouts import planar_name
 from faceswap.media.packets import EncodedPicture
+from faceswap.media.planes import convert_planes
 from faceswap.media.probe import ClipInfo
-from faceswap.media.reader import plane_view
-from faceswap.media.recode import planes_in_range
-from faceswap.types import Frame
+from faceswap.media.samples import plane_view
+from faceswap.types import Frame, PlaneLayout
 
 _FRAME_DURATION_FLAG = 1 << 8
 """AV_CODEC_FLAG_FRAME_DURATION: encoders hand each frame's own duration on to the packets."""
@@ -54,6 +54,7 @@ def configure(context: Any, info: ClipInfo, plan: EncodePlan, *, is_spliced: boo
         context.options["x264-params"] = f"{given}:sps-id={_OWN_SPS}" if given else f"sps-id={_OWN_SPS}"
     context.thread_type = "AUTO"
     context.flags |= _FRAME_DURATION_FLAG
+    encode_interlaced(context, plan.field_order)
 
 
 class VideoEncoder:
@@ -65,6 +66,7 @@ class VideoEncoder:
         self.num_frames = 0
         self._context = av.CodecContext.create(plan.codec, "w")
         configure(self._context, info, plan, is_spliced=is_spliced)
+        self._flagged = field_flagger(plan.field_order, info.size, plan.pix_fmt, info.time_base)
         if not is_spliced and plan.muxer != "mpegts":
             self._context.flags |= _GLOBAL_HEADER_FLAG
 
@@ -108,18 +110,21 @@ class VideoEncoder:
         if frame.size != info.size or frame.layout != info.layout:
             raise ShapeError(f"{frame} does not fit into a clip of {info.size} {info.layout.name}")
         plan = self._plan
-        if info.layout.is_rgb and not plan.layout.is_rgb:
-            picture = _picture(yuv_planes(frame, plan), plan.pix_fmt, plan.color.bit_depth)
-        else:
-            picture = _picture(planes_in_range(frame, plan.color), info.layout.name, info.color.bit_depth)
-            if plan.pix_fmt != info.layout.name:
-                picture = picture.reformat(format=plan.pix_fmt)
+        # Interleaved formats are made of their planar twins, sample for sample.
+        layout = PlaneLayout(planar_name(plan.pix_fmt), plan.layout.chroma_shift)
+        planes = frame.planes
+        if layout != info.layout or plan.color != info.color:
+            is_interlaced = plan.field_order is not None
+            planes = convert_planes(planes, info.layout, info.color, layout, plan.color, is_interlaced=is_interlaced)
+        picture = _picture(planes, layout.name, plan.color.bit_depth)
+        if plan.pix_fmt != layout.name:
+            picture = picture.reformat(format=plan.pix_fmt)
         picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
         picture.duration = frame.duration
         picture.color_range, picture.colorspace = plan.tags.range, plan.tags.matrix
         # ProRes writes the frame's own tags into its headers.
         picture.color_primaries, picture.color_trc = plan.tags.primaries, plan.tags.transfer
-        return picture
+        return self._flagged(picture)
 
 
 def _picture(planes: Sequence[NDArray], pix_fmt: str, bit_depth: int) -> Any:
@@ -128,17 +133,3 @@ def _picture(planes: Sequence[NDArray], pix_fmt: str, bit_depth: int) -> Any:
     for plane, samples in zip(picture.planes, planes, strict=True):
         np.copyto(plane_view(plane, bit_depth), samples)
     return picture
-
-
-def yuv_planes(frame: Frame, plan: EncodePlan) -> list[NDArray]:
-    """Return an RGB frame as the planes of a YUV format, by our own matrix (swscale's has a bias)."""
-    rgb = color.transform(np.stack(frame.planes[:3]).astype(np.float32), color.rgb_from_codes(frame.color))
-    dtype = np.uint8 if plan.color.bit_depth == 8 else np.uint16
-    top = 2**plan.color.bit_depth - 1
-    planes = []
-    for i, codes in enumerate(color.transform(rgb, color.codes_from_rgb(plan.color))):
-        if i:
-            height, width = (-(-n // 2**s) for n, s in zip(frame.size, plan.layout.chroma_shift, strict=True))
-            codes = cv2.resize(codes, (width, height), interpolation=cv2.INTER_AREA)
-        planes.append(np.rint(codes).clip(0, top).astype(dtype))
-    return planes

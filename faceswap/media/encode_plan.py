@@ -21,15 +21,16 @@ from faceswap.media.encoders import (
     quality_options,
     require_hardware,
 )
-from faceswap.media.layouts import encodable_format, encodable_layout, layout_of
+from faceswap.media.interlace import check_interlaced_encoder
+from faceswap.media.layouts import encodable_format, encodable_layout, layout_of, planar_name
 from faceswap.media.probe import ClipInfo, ColorTags
-from faceswap.types import ColorInfo, PlaneLayout
+from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 __all__ = ["EncodePlan", "EncodeSettings", "default_output", "plan_encode"]
 
-_BT709, _STUDIO_RANGE, _UNSPECIFIED = 1, 1, 2
-_SAME_MATRIX = {5: {5, 6}}
-"""H.273 numbers that stand for the same numbers."""
+_IDENTITY, _BT709 = 0, 1
+_STUDIO_RANGE, _FULL_RANGE = 1, 2
+_MATRIX_NAMES = {1: "bt709", 5: "bt601"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,13 @@ class EncodePlan:
     """FFmpeg's name of the encoder."""
     layout: PlaneLayout
     color: ColorInfo
-    """Of the samples that are handed to the encoder, but for the bit depth of YUV clips, which is the source's."""
+    """Of the samples that are encoded."""
     tags: ColorTags
     muxer: str
     options: Mapping[str, str]
     losses: tuple[str, ...]
+    field_order: FieldOrder | None = None
+    """Set: the clip is encoded interlaced."""
 
     @property
     def pix_fmt(self) -> str:
@@ -80,11 +83,13 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     losses += more
     if info.display_matrix is not None and muxer in NO_ROTATION:
         losses.append(f"{muxer} has no place for the rotation; players will show the picture as it is stored")
+    check_interlaced_encoder(row.name, info.field_order)
     options = _options(row, profile, settings, info, muxer)
+    options |= _placing_options(row.name, options, layout, color, info.field_order)
     if info.light and not hdr.can_carry(row.name):
         losses.append(f"{row.title} by {row.name} has no place for the HDR10 mastering display and light levels")
     require_hardware(row, layout.name)
-    return EncodePlan(row.name, layout, color, tags, muxer, options, tuple(losses))
+    return EncodePlan(row.name, layout, color, tags, muxer, options, tuple(losses), info.field_order)
 
 
 def _choose_layout(
@@ -116,21 +121,47 @@ def _choose_layout(
 
 
 def _choose_color(info: ClipInfo, row: Encoder, layout: PlaneLayout) -> tuple[ColorInfo, ColorTags, list[str]]:
-    """Return how samples are coded and tagged, and what the stream cannot say."""
-    color, tags, losses = info.color, info.tags, []
-    if info.layout.is_rgb and not layout.is_rgb:
-        color = ColorInfo("bt709", False, layout_of(layout.name)[1])
-        tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
-    if row.studio_only and color.full_range and not layout.is_rgb:
+    """Return how samples are coded and tagged, and what that changes because the stream could not say it otherwise."""
+    color, tags = _color_of(layout, info)
+    losses: list[str] = []
+    if layout.is_rgb:
+        return color, tags, losses
+    if row.studio_only:
+        if color.full_range:
+            losses.append(f"full range becomes studio range: {row.title} has no place for the other")
         color, tags = replace(color, full_range=False), replace(tags, range=_STUDIO_RANGE)
-        losses.append(f"full range becomes studio range: {row.title} has no place for the other")
-    only = row.only_matrix
-    if only is not None and not layout.is_rgb and tags.matrix not in _SAME_MATRIX.get(only, {only}) | {_UNSPECIFIED}:
-        losses.append(
-            f"{row.title} streams cannot name the YUV matrix {color.matrix}; players that read the stream and not the "
-            "container show shifted colours"
-        )
+    if row.only_matrix is not None:
+        name = _MATRIX_NAMES[row.only_matrix]
+        if color.matrix != name:
+            losses.append(f"the YUV matrix {color.matrix} becomes {name}, the only one that {row.title} can name")
+        color, tags = replace(color, matrix=name, is_guessed=False), replace(tags, matrix=row.only_matrix)
     return color, tags, losses
+
+
+def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:
+    """Return how the output's samples are to be read: as the input's, where the change of format allows it."""
+    _, bits = layout_of(planar_name(layout.name))
+    if layout.is_rgb and not info.layout.is_rgb:
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, _IDENTITY, _FULL_RANGE)
+        return ColorInfo("rgb", True, bits), tags
+    if info.layout.is_rgb and not layout.is_rgb:
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
+        return ColorInfo("bt709", False, bits), tags
+    return replace(info.color, bit_depth=bits), info.tags
+
+
+def _placing_options(
+    codec: str, options: Mapping[str, str], layout: PlaneLayout, color: ColorInfo, field_order: FieldOrder | None
+) -> dict[str, str]:
+    """Return what tells an encoder where chroma samples lie and which field is first."""
+    more = {}
+    if layout.chroma_shift == (1, 1) and color.siting != "left":  # players take "left" where nothing is said
+        more["chroma_sample_location"] = color.siting
+    if codec == "libx264" and field_order is not None:
+        # The frames' flags alone set the order of all frames but not what is said in front of the first.
+        said = options.get("x264-params")
+        more["x264-params"] = f"{said}:{field_order}=1" if said else f"{field_order}=1"
+    return more
 
 
 def _options(

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color
-from faceswap.media.reader import plane_view
-from faceswap.types import ColorInfo
+from faceswap.media.planes import convert_planes, rgb_color
+from faceswap.media.samples import plane_view
+from faceswap.types import ColorInfo, PlaneLayout
 
 _COLOR = ColorInfo(matrix="bt709")
+_LAYOUT, _RGB_LAYOUT = PlaneLayout("yuv420p", (1, 1)), PlaneLayout("gbrp", (0, 0))
 _BT709 = 1
 _STUDIO_RANGE = 1
 _AUDIO_CHUNK = 1024
@@ -55,20 +55,19 @@ def write_clip(
 
 
 def _set_up(context: Any, shape: tuple[int, ...], crf: int, preset: str) -> None:
-    context.height, context.width, context.pix_fmt = shape[0], shape[1], "yuv420p"
+    context.height, context.width, context.pix_fmt = shape[0], shape[1], _LAYOUT.name
     context.color_primaries = context.color_trc = context.colorspace = _BT709
     context.color_range = _STUDIO_RANGE
     context.options = {"crf": str(crf), "preset": preset}
 
 
 def _to_yuv(picture: NDArray[np.uint8]) -> Any:
+    red, green, blue = np.moveaxis(picture, 2, 0)
     height, width = picture.shape[:2]
-    codes = color.transform(picture.transpose(2, 0, 1).astype(np.float32) / 255, color.codes_from_rgb(_COLOR))
-    frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, values in zip(frame.planes, codes, strict=True):
-        if plane.width != width:
-            values = cv2.resize(values, (plane.width, plane.height), interpolation=cv2.INTER_AREA)
-        np.copyto(plane_view(plane, 8), np.rint(values).clip(0, 255).astype(np.uint8))
+    frame = av.VideoFrame(width, height, _LAYOUT.name)
+    planes = convert_planes((green, blue, red), _RGB_LAYOUT, rgb_color(8), _LAYOUT, _COLOR)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        np.copyto(plane_view(plane, 8), values)
     return frame
 
 

@@ -60,7 +60,7 @@ def read_source_packets(info: ClipInfo) -> list[SourcePacket]:
     """
     found = []
     with open_input(info.path) as container:
-        stream = pick_video_stream(container, info.path)
+        stream = pick_video_stream(container, info.path, info.video_stream)
         codec, extradata = info.codec, stream.codec_context.extradata
         try:
             for packet in container.demux(stream):
@@ -104,7 +104,7 @@ def copied_packets(info: ClipInfo, pts: tuple[int, ...]) -> Iterator[EncodedPict
         UnsupportedInputError: they are not found there.
     """
     with open_input(info.path) as container:
-        stream = pick_video_stream(container, info.path)
+        stream = pick_video_stream(container, info.path, info.video_stream)
         container.seek(min(pts), stream=stream, backward=True)
         bsf = BitStreamFilterContext(_TO_ANNEX_B[info.codec], stream) if info.codec in _TO_ANNEX_B else None
         wanted = iter(pts)

@@ -10,18 +10,40 @@ import av
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.types import PlaneLayout
 
-# Formats whose samples are interleaved, and the planar format that holds the very same values.
+# Formats whose samples are interleaved or padded, and the planar format that holds the very same values.
 _PLANAR_EQUIVALENT = {
     "nv12": "yuv420p",
     "nv21": "yuv420p",
     "nv16": "yuv422p",
     "nv24": "yuv444p",
+    "nv42": "yuv444p",
+    "nv20le": "yuv422p10le",
     "yuyv422": "yuv422p",
     "uyvy422": "yuv422p",
     "yvyu422": "yuv422p",
     "p010le": "yuv420p10le",
+    "p012le": "yuv420p12le",
     "p016le": "yuv420p16le",
     "p210le": "yuv422p10le",
+    "p212le": "yuv422p12le",
+    "p216le": "yuv422p16le",
+    "p410le": "yuv444p10le",
+    "p412le": "yuv444p12le",
+    "p416le": "yuv444p16le",
+    "y210le": "yuv422p10le",
+    "y212le": "yuv422p12le",
+    "y216le": "yuv422p16le",
+    "xv30le": "yuv444p10le",
+    "v30xle": "yuv444p10le",
+    "xv36le": "yuv444p12le",
+    "xv48le": "yuv444p16le",
+    "yuv444p10msble": "yuv444p10le",
+    "vuyx": "yuv444p",
+    "vyu444": "yuv444p",
+    "vuya": "yuva444p",
+    "uyva": "yuva444p",
+    "ayuv": "yuva444p",
+    "ayuv64le": "yuva444p16le",
     "rgb24": "gbrp",
     "bgr24": "gbrp",
     "rgb0": "gbrp",
@@ -34,13 +56,39 @@ _PLANAR_EQUIVALENT = {
     "argb": "gbrap",
     "abgr": "gbrap",
     "rgb48le": "gbrp16le",
+    "bgr48le": "gbrp16le",
     "rgba64le": "gbrap16le",
+    "bgra64le": "gbrap16le",
+    "x2rgb10le": "gbrp10le",
+    "x2bgr10le": "gbrp10le",
 }
+# Gray pictures get neutral chroma planes, so that a swapped face may have colour; their luma stays as it is.
+_COLOR_OF_GRAY = {
+    "gray": "yuv420p",
+    "gray9le": "yuv420p9le",
+    "gray10le": "yuv420p10le",
+    "gray12le": "yuv420p12le",
+    "gray14le": "yuv420p14le",
+    "gray16le": "yuv420p16le",
+    "ya8": "yuva420p",
+    "ya16le": "yuva420p16le",
+}
+
+
+def little_endian(pix_fmt: str) -> str:
+    """Return the little-endian twin of a format; other formats as they are."""
+    return f"{pix_fmt[:-2]}le" if pix_fmt.endswith("be") else pix_fmt
+
+
+def is_gray(pix_fmt: str) -> bool:
+    """True for formats with luma (and alpha) only."""
+    return little_endian(pix_fmt) in _COLOR_OF_GRAY
 
 
 def planar_name(pix_fmt: str) -> str:
     """Return the planar format that a decoder's format is stored as; yuvj* are yuv* with full range."""
-    return _PLANAR_EQUIVALENT.get(pix_fmt, pix_fmt).replace("yuvj", "yuv")
+    name = little_endian(pix_fmt)
+    return (_PLANAR_EQUIVALENT | _COLOR_OF_GRAY).get(name, name).replace("yuvj", "yuv")
 
 
 @lru_cache(maxsize=64)
@@ -50,13 +98,22 @@ def layout_of(pix_fmt: str) -> tuple[PlaneLayout, int]:
     Raises:
         UnsupportedInputError: fewer than three planes, big-endian, float, or more than 16 bits.
     """
-    video_format = av.VideoFormat(pix_fmt)
+    try:
+        video_format = av.VideoFormat(pix_fmt)
+    except ValueError as error:
+        raise UnsupportedInputError(f"pixel format {pix_fmt!r} is unknown to this FFmpeg") from error
     components = video_format.components
     bits = components[0].bits if components else 0
     planes = {component.plane for component in components}
-    if len(components) < 3 or len(planes) != len(components) or not 8 <= bits <= 16 or video_format.is_big_endian:
+    is_plain = len(components) >= 3 and len(planes) == len(components) and not video_format.is_big_endian
+    if not is_plain or not 8 <= bits <= 16 or _is_float(pix_fmt):
+        what = (
+            "floating-point numbers" if _is_float(pix_fmt) else f"{bits} bits a sample" if bits > 16 else "this order"
+        )
+        nearest = "gbrp16le" if "rgb" in pix_fmt or pix_fmt.startswith("gbr") else "yuv444p16le"
         raise UnsupportedInputError(
-            f"pixel format {pix_fmt!r} cannot be worked on yet; convert the clip to yuv420p, yuv422p or yuv444p (8 to 16 bit)"
+            f"pixel format {pix_fmt!r} ({what}) cannot be worked on; convert the clip to planes of 8 to 16 bit "
+            f"first, e.g. with `ffmpeg -i INPUT -c:v ffv1 -pix_fmt {nearest} OUTPUT.mkv`"
         )
     shift_y = 16 // video_format.chroma_height(16)
     shift_x = 16 // video_format.chroma_width(16)
@@ -66,6 +123,10 @@ def layout_of(pix_fmt: str) -> tuple[PlaneLayout, int]:
 def encodable_layout(pix_fmt: str) -> PlaneLayout:
     """Return the layout of a format that an encoder takes; interleaved ones get the subsampling of their planar twin."""
     return PlaneLayout(pix_fmt, layout_of(planar_name(pix_fmt))[0].chroma_shift)
+
+
+def _is_float(pix_fmt: str) -> bool:
+    return pix_fmt.removesuffix("le").removesuffix("be").endswith(("f16", "f32"))
 
 
 def encodable_format(codec: str, wanted: str, offered: Sequence[str] | None = None) -> tuple[str, list[str]]:

@@ -43,10 +43,10 @@ def read_user_data(path: Path, uuid: bytes) -> bytes | None:
     return None
 
 
-def packet_times(path: Path) -> list[Fraction]:
-    """Return the presentation times (s) of the video's packets, in order, without decoding."""
+def packet_times(path: Path, video_stream: int | None = None) -> list[Fraction]:
+    """Return the presentation times (s) of the packets of a video stream (None = FFmpeg's best), without decoding."""
     with open_input(path) as container:
-        stream = pick_video_stream(container, path)
+        stream = pick_video_stream(container, path, video_stream)
         times = []
         try:
             for packet in container.demux(stream):

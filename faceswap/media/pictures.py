@@ -48,6 +48,12 @@ class PictureFolder:
         """True for file names that this reader takes."""
         return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
 
+    remarks: tuple[str, ...] = ()
+
+    def shortfalls(self, num_frames: int) -> list[str]:
+        """Return what is missing after a whole pass, in words."""
+        return [f"{self.num_damaged} pictures cannot be read"] if self.num_damaged else []
+
     def __iter__(self) -> Iterator[Frame]:
         self.num_damaged = 0
         for index, file in enumerate(self.files):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,23 @@ import av
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.decoders import FirstLook, first_look, measured_rate
+from faceswap.media.display import checked_matrix, right_angle_turn
 from faceswap.media.hdr import DynamicRange, lost_metadata, read_dynamic_range
-from faceswap.media.layouts import layout_of, planar_name
-from faceswap.types import ColorInfo, PlaneLayout
+from faceswap.media.interlace import field_order_of
+from faceswap.media.layouts import is_gray, layout_of, planar_name
+from faceswap.media.siting import siting_of
+from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
 _MIN_SIDE = 16
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _CENTER_SITED = {"mjpeg", "mpeg1video"}
+_BT2020_PRIMARIES = 9
+_STUDIO_BY_STANDARD = {"h264", "hevc", "vvc", "av1", "vp9"}
+"""Codecs whose untagged video is studio range, gray or not; others write gray pictures in full range."""
+_MAX_SANE_RATE = 240
+"""Frames per second; above it the header is checked against the times of the packets."""
 
 # AVCOL_SPC_* (ITU-T H.273 matrix coefficients).
 _MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
@@ -61,19 +70,21 @@ class ClipInfo:
     """FFmpeg's nine display-matrix numbers; None = upright."""
     light: DynamicRange | None = None
     """Static HDR metadata (HDR10); None = the clip has none."""
+    field_order: FieldOrder | None = None
+    """Interlaced: which field is shown first; None = progressive. Mixed clips go by their first frame."""
     notes: tuple[str, ...] = field(default=())
     """Things taken for granted that the user should know."""
+    video_stream: int = 0
+    """Number among the file's real video streams (no cover pictures), from 0: the one that is read."""
+    num_promised: int | None = None
+    """Frames that the container's own table lists; None = it has no such table."""
 
     @property
     def upright_from_stored(self) -> np.ndarray | None:
         """(2, 2) integer linear part of the display transform, y down; None = upright."""
         if self.display_matrix is None:
             return None
-        a, b, _, c, d = self.display_matrix[:5]
-        linear = np.array([[a, c], [b, d]], dtype=np.float64) / 65536
-        turn = np.rint(linear / max(np.abs(linear).max(), 1e-9))
-        is_right_angle = abs(round(np.linalg.det(turn))) == 1 and np.abs(turn).sum() == 2
-        return None if not is_right_angle or np.array_equal(turn, np.eye(2)) else turn
+        return right_angle_turn(self.display_matrix)
 
 
 def open_input(path: Path) -> Any:
@@ -98,13 +109,29 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
-def pick_video_stream(container: Any, path: Path) -> Any:
-    """Return the stream that probing and decoding agree on: FFmpeg's best, never a cover picture."""
-    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+def video_streams(container: Any) -> list[Any]:
+    """Return the real video streams of an input: no cover pictures."""
+    return [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+
+
+def pick_video_stream(container: Any, path: Path, number: int | None = None) -> Any:
+    """Return the stream that probing, decoding, copying and checking agree on.
+
+    Args:
+        number: among the real video streams, from 0; None = FFmpeg's best.
+
+    Raises:
+        UnsupportedInputError: no video stream. UsageError: no such number.
+    """
+    streams = video_streams(container)
     if not streams:
         raise UnsupportedInputError(f"{path} has no video stream")
-    best = container.streams.best("video")
-    return best if best in streams else streams[0]
+    if number is None:
+        best = container.streams.best("video")
+        return best if best in streams else streams[0]
+    if not 0 <= number < len(streams):
+        raise UsageError(f"{path} has no video stream {number}; give a number from 0 to {len(streams) - 1}")
+    return streams[number]
 
 
 def count_streams(path: Path) -> dict[str, int]:
@@ -113,79 +140,129 @@ def count_streams(path: Path) -> dict[str, int]:
         return dict(Counter(stream.type for stream in container.streams))
 
 
-def probe(path: Path) -> ClipInfo:
+def probe(path: Path, video_stream: int | None = None) -> ClipInfo:
     """Return the facts of a clip; decodes one frame, since headers lie about formats and matrices.
+
+    Args:
+        video_stream: number among the real video streams, from 0; None = FFmpeg's best.
 
     Raises:
         UsageError, UnsupportedInputError: with the reason in one line.
     """
     with open_input(path) as container:
-        stream = pick_video_stream(container, path)
-        codec = getattr(stream.codec_context, "name", None)
-        if codec is None:
-            raise UnsupportedInputError(f"{path}: its video codec is unknown to this FFmpeg")
-        frame = _first_frame(container, stream, path)
-        return _clip_info(path, container, stream, frame)
+        stream = pick_video_stream(container, path, video_stream)
+        if getattr(stream.codec_context, "name", None) is None:
+            raise UnsupportedInputError(f"{path}: its video codec is unknown to this FFmpeg; convert the clip first")
+        look = first_look(container, stream, path)
+        info = _clip_info(path, container, stream, look)
+        several = _several_streams_note(container, info, is_chosen=video_stream is not None)
+    if not _is_sane(info.rate):
+        with open_input(path) as container:
+            measured = measured_rate(container, pick_video_stream(container, path, info.video_stream))
+        info = replace(info, rate=measured or Fraction(25))
+    return replace(info, notes=(*several, *info.notes))
 
 
-def _first_frame(container: Any, stream: Any, path: Path) -> Any:
-    try:
-        for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                continue
-            if frames:
-                return frames[0]
-    except av.FFmpegError as error:
-        raise UnsupportedInputError(f"{path}: no frame can be decoded ({_reason(error)})") from error
-    raise UnsupportedInputError(f"{path}: no frame can be decoded; it is empty, damaged or encrypted")
+def _is_sane(rate: Fraction) -> bool:
+    return 1 <= rate <= _MAX_SANE_RATE
 
 
-def _clip_info(path: Path, container: Any, stream: Any, frame: Any) -> ClipInfo:
+def _several_streams_note(container: Any, info: ClipInfo, *, is_chosen: bool) -> list[str]:
+    streams = video_streams(container)
+    # Only MP4 and its kin list the frames of each track, so only there an empty one is known for what it is.
+    is_empty = [info.container.startswith("mov") and not s.frames and not s.duration for s in streams]
+    others = [str(i) for i in range(len(streams)) if i != info.video_stream and not is_empty[i]]
+    if not others:
+        return []
+    height, width = info.size
+    how = "asked for" if is_chosen else "taken (choose another with --video-stream)"
+    return [
+        f"the clip has {len(streams)} video streams: number {info.video_stream} ({width}x{height}) is {how}, "
+        f"{' and '.join(others)} copied unchanged"
+    ]
+
+
+def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> ClipInfo:
+    frame, context = look.frame, stream.codec_context
     height, width = frame.height, frame.width
     if min(height, width) < _MIN_SIDE or height * width > _MAX_PIXELS:
         raise UnsupportedInputError(
             f"{path}: a picture of {width}x{height} px cannot be worked on; allowed: {_MIN_SIDE} px to 16384x16384"
         )
-    layout, bits = layout_of(planar_name(frame.format.name))
-    tags = ColorTags(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), int(frame.color_range))
-    color, notes = _color_info(tags, frame, layout, bits, stream.codec_context.name)
-    if frame.interlaced_frame:
-        notes.append(
-            "the clip is interlaced; the output has the same lines but is flagged progressive: deinterlace it first"
-        )
+    try:
+        layout, bits = layout_of(planar_name(frame.format.name))
+    except UnsupportedInputError as error:
+        raise UnsupportedInputError(f"{path}: {error}") from error
+    tags = _color_tags(frame, context)
+    color, notes = _color_info(tags, frame, layout, bits, context)
+    if look.loses_alpha:
+        notes.append("the clip has alpha, which this FFmpeg cannot decode (no libvpx): alpha is dropped")
+    if is_gray(frame.format.name):
+        notes.append(f"the clip is gray ({frame.format.name}): it is worked on as {layout.name} with neutral colour")
+        if color.full_range:
+            tags = replace(tags, range=_FULL_RANGE)
     notes += [f"{what} is not carried to the output" for what in lost_metadata(frame)]
+    matrix, matrix_notes = checked_matrix(_display_matrix(frame))
     return ClipInfo(
         path=path,
         container=container.format.name,
-        codec=stream.codec_context.name,
+        codec=context.name,
         stream_index=stream.index,
         size=(height, width),
         time_base=stream.time_base,
-        rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+        rate=stream.average_rate or stream.guessed_rate or Fraction(0),
         num_frames=_frame_count_hint(container, stream),
         layout=layout,
         color=color,
         tags=tags,
         pixel_aspect=stream.sample_aspect_ratio or None,
-        display_matrix=_display_matrix(frame),
+        display_matrix=matrix,
         light=read_dynamic_range(frame),
-        notes=tuple(notes),
+        field_order=field_order_of(context, frame),
+        notes=(*notes, *matrix_notes),
+        video_stream=video_streams(container).index(stream),
+        num_promised=_num_promised(container, stream),
     )
+
+
+def _color_tags(frame: Any, context: Any) -> ColorTags:
+    """Return the frame's tags; where it has none, those of the container."""
+
+    def first(of_frame: int, of_stream: int, unspecified: int) -> int:
+        return int(of_stream) if int(of_frame) == unspecified else int(of_frame)
+
+    return ColorTags(
+        first(frame.color_primaries, context.color_primaries, _UNSPECIFIED),
+        first(frame.color_trc, context.color_trc, _UNSPECIFIED),
+        first(frame.colorspace, context.colorspace, _UNSPECIFIED),
+        first(frame.color_range, context.color_range, 0),
+    )
+
+
+def _num_promised(container: Any, stream: Any) -> int | None:
+    if not stream.frames:
+        return None
+    if container.format.name.startswith("mov"):
+        # The track's table after its edit list: what is hidden by it is not promised.
+        return sum(not entry.is_discard for entry in stream.index_entries) or int(stream.frames)
+    return int(stream.frames)
 
 
 def _frame_count_hint(container: Any, stream: Any) -> int | None:
     if stream.frames:
         return int(stream.frames)
-    if container.duration and stream.average_rate:
+    if container.duration and stream.average_rate and _is_sane(stream.average_rate):
         return round(container.duration / av.time_base * float(stream.average_rate))
     return None
 
 
-def _color_info(tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, codec: str) -> tuple[ColorInfo, list[str]]:
+def _color_info(
+    tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, context: Any
+) -> tuple[ColorInfo, list[str]]:
     full = tags.range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-    siting = "center" if codec in _CENTER_SITED else "left"
+    if is_gray(frame.format.name) and tags.range == 0 and context.name not in _STUDIO_BY_STANDARD:
+        full = True
+    siting = siting_of(context.name, context.extradata) or _siting(tags, context.name)
     if layout.is_rgb:
         return ColorInfo(matrix="rgb", full_range=True, bit_depth=bits), []
     matrix = _MATRICES.get(tags.matrix)
@@ -200,6 +277,12 @@ def _color_info(tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, cod
         notes = [f"the clip {said}; {guess} is taken, as is usual for {frame.width}x{frame.height}"]
         return ColorInfo(guess, full, bits, siting, is_guessed=True), notes
     return ColorInfo(matrix, full, bits, siting), []
+
+
+def _siting(tags: ColorTags, codec: str) -> str:
+    if codec in _CENTER_SITED:
+        return "center"
+    return "topleft" if tags.primaries == _BT2020_PRIMARIES or _MATRICES.get(tags.matrix) == "bt2020" else "left"
 
 
 def _side_data(frame: Any) -> list[Any]:

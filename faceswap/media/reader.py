@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.complete import shortfalls
 from faceswap.media.decoding import DecodingPass
 from faceswap.media.digest import frame_digest
 from faceswap.media.layouts import planar_name
 from faceswap.media.pictures import PictureFolder
 from faceswap.media.probe import ClipInfo, probe
+from faceswap.media.samples import planes_of
 from faceswap.types import Frame, FrameTable, Timestamp
 
 _SEEK_BACK = (0, 16, 64, 256)
@@ -29,8 +29,13 @@ class Reader(Protocol):
     info: ClipInfo
     num_damaged: int
     """Packets of the last pass that did not decode."""
+    remarks: tuple[str, ...]
+    """What the last pass met that the user should know."""
 
     def __iter__(self) -> Iterator[Frame]: ...
+
+    def shortfalls(self, num_frames: int) -> list[str]:
+        """Return what the clip should have given in the last whole pass, of `num_frames`, and did not; in words."""
 
 
 def open_clip(path: Path | str) -> Reader:
@@ -48,9 +53,14 @@ def open_clip(path: Path | str) -> Reader:
 class VideoReader:
     """Frames of a video file in presentation order."""
 
-    def __init__(self, path: Path) -> None:
-        self.info = probe(path)
-        self.num_damaged = 0
+    def __init__(self, path: Path, video_stream: int | None = None) -> None:
+        """Open a clip.
+
+        Args:
+            video_stream: number among its real video streams, from 0; None = FFmpeg's best.
+        """
+        self.info = probe(path, video_stream)
+        self._note(DecodingPass(self.info))
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame once; each pass opens the file anew.
@@ -59,14 +69,22 @@ class VideoReader:
             UnsupportedInputError: the picture changes its size or format on the way.
         """
         current = DecodingPass(self.info)
-        self.num_damaged = 0
         for index, (decoded, pts) in enumerate(current.pictures()):
+            self._note(current)
             yield self._frame(decoded, index, pts)
-            self.num_damaged = current.num_damaged
-        self.num_damaged = current.num_damaged
+        self._note(current)
+
+    def _note(self, current: DecodingPass) -> None:
+        """Keep the figures of a whole pass: places that did not decode, frames that are lost, damaged or wrongly timed."""
+        self.num_damaged, self.num_lost, self.num_flawed = current.num_damaged, current.num_lost, current.num_flawed
+        self.remarks = current.clock.remarks
+
+    def shortfalls(self, num_frames: int) -> list[str]:
+        """Return what the clip should have given in the last whole pass, of `num_frames`, and did not; in words."""
+        return shortfalls(self, num_frames)
 
     def frames_from(self, index: int, table: FrameTable) -> Iterator[Frame]:
-        """Yield the frames from number `index` on, the same as a whole pass gives; `num_damaged` stays as it is.
+        """Yield the frames from number `index` on, the same as a whole pass gives; the figures of the last pass stay.
 
         A key frame before `index` is reached by seeking. Each frame is compared with the table; where one differs (open
         GOPs, broken seek tables, streams without times) an earlier key frame is tried, at last the start of the clip.
@@ -126,14 +144,5 @@ class VideoReader:
                 f"{info.path}: the picture changes from {info.size[1]}x{info.size[0]} {wanted} to "
                 f"{decoded.width}x{decoded.height} {decoded.format.name} at frame {index}; split the clip there"
             )
-        if decoded.format.name.replace("yuvj", "yuv") != wanted:
-            decoded = decoded.reformat(format=wanted)
-        planes = tuple(plane_view(plane, info.color.bit_depth) for plane in decoded.planes)
+        planes = planes_of(decoded, info.layout, info.color.bit_depth)
         return Frame(planes, info.layout, info.color, Timestamp(pts, info.time_base), index, int(decoded.duration or 0))
-
-
-def plane_view(plane: Any, bit_depth: int) -> NDArray:
-    """Return an (h, w) view of an `av` plane's samples, without the padding at line ends."""
-    dtype = np.uint8 if bit_depth == 8 else np.uint16
-    lines = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // np.dtype(dtype).itemsize)
-    return lines[: plane.height, : plane.width]

@@ -10,13 +10,10 @@ from typing import Any
 import av
 
 from faceswap.media.probe import open_input, pick_video_stream
+from faceswap.media.sieve import PacketSieve
 
 _CHAPTER_TRACK_CODECS = {"text", "bin_data"}
 """mp4 stores chapters as a text track; the muxer writes a new one from the chapter list."""
-
-
-_NO_NEGATIVE_TIMES = {"matroska", "webm", "mpegts"}
-"""Muxers that would shift every stream to make room for an audio encoder's run-in before time 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +27,17 @@ class Span:
 class StreamCopier:
     """Copies every stream but the converted one from the source, interleaved with the new video."""
 
-    def __init__(self, source: Path, output: Any, span: Span | None = None) -> None:
+    def __init__(self, source: Path, output: Any, video_stream: int | None = None, *, span: Span | None = None) -> None:
         """
         Args:
-            span: only this part is copied, and its start becomes time 0; None = everything, times unchanged.
+            video_stream: number of the converted one. span: only this part is copied, and its start becomes time 0;
+                None = everything, times unchanged.
         """
         self._source = open_input(source)
         self._output, self._span = output, span
-        # Matroska keeps the run-in of streams that say how long it is, as only Matroska sources do.
-        self._has_no_run_in = output.format.name in _NO_NEGATIVE_TIMES and "matroska" not in self._source.format.name
-        self._num_run_in: dict[int, int] = {}
-        """Packets left out before time 0, by stream."""
-        self.dropped: list[str] = []
-        """One line for each stream that the output's container cannot hold."""
-        video = pick_video_stream(self._source, source)
+        self._dropped: list[str] = []
+        self._sieve = PacketSieve(self._source.format.name, output.format.name)
+        video = pick_video_stream(self._source, source, video_stream)
         self._stream_of: dict[int, Any] = {}
         for stream in self._source.streams:
             if stream.index != video.index:
@@ -52,6 +46,11 @@ class StreamCopier:
         self._packets = self._source.demux([s for s in self._source.streams if s.index in self._stream_of])
         self._waiting = self._next_packet() if self._stream_of else None
 
+    @property
+    def dropped(self) -> list[str]:
+        """One line for each stream, or part of one, that is not in the output."""
+        return [*self._dropped, *self._sieve.notes]
+
     def _add(self, stream: Any) -> None:
         codec = getattr(stream.codec_context, "name", None)
         if stream.type == "data" and self._source.chapters() and (codec or "bin_data") in _CHAPTER_TRACK_CODECS:
@@ -59,7 +58,7 @@ class StreamCopier:
         try:
             copy = self._output.add_stream_from_template(stream)
         except (av.FFmpegError, ValueError, TypeError, AttributeError) as error:
-            self.dropped.append(
+            self._dropped.append(
                 f"{stream.type} stream {stream.index} ({codec or 'unknown codec'}) "
                 f"does not fit into {self._output.format.name} and is left out ({error})"
             )
@@ -95,32 +94,21 @@ class StreamCopier:
             try:
                 packet = next(self._packets, None)
             except av.FFmpegError as error:  # what came before is copied
-                self.dropped.append(f"audio and other streams end early: the input is damaged ({error.strerror})")
+                self._dropped.append(f"audio and other streams end early: the input is damaged ({error.strerror})")
                 return None
-            if packet is None:
-                self.dropped += [
-                    f"{count} packets of stream {index} before time 0 (an audio encoder's run-in) are left out: "
-                    f"{self._output.format.name} has no negative times"
-                    for index, count in self._num_run_in.items()
-                ]
-                return None
-            if packet.size and self._is_placed(packet):  # empty packets only flush decoders
+            if packet is None or (packet.size and self._is_in_span(packet)):  # empty packets only flush decoders
                 return packet
 
-    def _is_placed(self, packet: Any) -> bool:
+    def _is_in_span(self, packet: Any) -> bool:
         """Move a packet to its time in the output; False = it has none there."""
         pts = packet.pts if packet.pts is not None else packet.dts
-        if pts is None:
-            return self._span is None
-        if self._span is not None:
-            if not self._span.start <= pts * packet.time_base < self._span.stop:
-                return False
-            shift = round(self._span.start / packet.time_base)
-            packet.pts = pts - shift
-            packet.dts = packet.dts - shift if packet.dts is not None else None
-        if packet.pts is not None and packet.pts < 0 and self._has_no_run_in:
-            self._num_run_in[packet.stream_index] = self._num_run_in.get(packet.stream_index, 0) + 1
+        if self._span is None:
+            return True
+        if pts is None or not self._span.start <= pts * packet.time_base < self._span.stop:
             return False
+        shift = round(self._span.start / packet.time_base)
+        packet.pts = pts - shift
+        packet.dts = packet.dts - shift if packet.dts is not None else None
         return True
 
     def copy_until(self, seconds: float | None) -> None:
@@ -130,9 +118,19 @@ class StreamCopier:
             ticks = packet.dts if packet.dts is not None else packet.pts
             if seconds is not None and ticks is not None and float(ticks * packet.time_base) > seconds:
                 return
-            packet.stream = self._stream_of[packet.stream_index]
-            self._output.mux_one(packet)
+            self._copy(packet)
             self._waiting = self._next_packet()
+
+    def _copy(self, packet: Any) -> None:
+        if not self._sieve.keeps(packet):
+            return
+        source = packet.stream
+        packet.stream = self._stream_of[source.index]
+        try:
+            self._output.mux_one(packet)
+        except (av.InvalidDataError, av.ArgumentError):
+            packet.stream = source
+            self._sieve.lose(packet, "are damaged")
 
     def close(self) -> None:
         self._source.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,11 +11,21 @@ from faceswap import color, geometry
 from faceswap.types import Frame
 
 
-def rgb_values(frame: Frame) -> NDArray[np.float32]:
+def rgb_values(frame: Frame, *, is_interlaced: bool = False) -> NDArray[np.float32]:
     """Return (3, h, w) float32 RGB in the clip's own transfer curve.
 
     1.0 is reference white; what studio range holds above and below stays above 1 and below 0.
+
+    Args:
+        is_interlaced: the lines belong to two fields in turn, which are never mixed.
     """
+    if is_interlaced and frame.layout.chroma_shift[0]:
+        picture = np.empty((3, *frame.size), dtype=np.float32)
+        for parity in (0, 1):
+            color_of_field = replace(frame.color, siting=geometry.field_siting(frame.color.siting, parity))
+            field = replace(frame, planes=tuple(p[parity::2] for p in frame.planes), color=color_of_field)
+            picture[:, parity::2] = rgb_values(field)
+        return picture
     size = frame.size
     luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
     planes = [frame.planes[0].astype(np.float32)]

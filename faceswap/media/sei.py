@@ -26,7 +26,7 @@ def insert_user_data(packet: bytes, codec: str, uuid: bytes, payload: bytes) -> 
         uuid: 16 bytes that name the kind of data.
     """
     nal = _sei_nal(codec, uuid + payload)
-    for start, body in _annex_b_units(packet):
+    for start, body in annex_b_units(packet):
         if _is_slice(body[0], codec):
             return packet[:start] + _START_CODE + nal + packet[start:]
     return packet
@@ -42,7 +42,7 @@ def find_user_data(packet: bytes, codec: str, uuid: bytes, extradata: bytes | No
         header = 1 if codec == "h264" else 2
         if _unit_type(body[0], codec) != (_H264_SEI if codec == "h264" else _H265_PREFIX_SEI):
             continue
-        for kind, data in _sei_messages(_unescape(body[header:])):
+        for kind, data in _sei_messages(unescape(body[header:])):
             if kind == _USER_DATA_UNREGISTERED and data[:16] == uuid:
                 return data[16:]
     return None
@@ -60,7 +60,7 @@ def has_idr(packet: bytes, codec: str, extradata: bytes | None) -> bool:
 def _units(packet: bytes, codec: str, extradata: bytes | None) -> Iterator[bytes]:
     extradata = extradata or b""
     is_prefixed = extradata[:1] == b"\x01"
-    units = _length_prefixed_units(packet, codec, extradata) if is_prefixed else _annex_b_units(packet)
+    units = _length_prefixed_units(packet, codec, extradata) if is_prefixed else annex_b_units(packet)
     return (body for _, body in units)
 
 
@@ -90,7 +90,8 @@ def _escape(data: bytes) -> bytes:
     return bytes(result)
 
 
-def _unescape(data: bytes) -> bytes:
+def unescape(data: bytes) -> bytes:
+    """Return a unit's bytes without the emulation prevention."""
     return data.replace(b"\x00\x00\x03", b"\x00\x00")
 
 
@@ -112,7 +113,7 @@ def _sei_messages(data: bytes) -> Iterator[tuple[int, bytes]]:
         place += size
 
 
-def _annex_b_units(packet: bytes) -> Iterator[tuple[int, bytes]]:
+def annex_b_units(packet: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield (offset of the start code, unit) for each unit."""
     starts = []
     place = packet.find(b"\x00\x00\x01")

@@ -142,7 +142,7 @@ class SequenceWriter:
 
     def _write_picture(self, path: Path, frame: Frame, channels: Mapping[str, NDArray[np.float32]]) -> None:
         turn, tags = self._info.upright_from_stored, self._info.tags
-        values = upright(rgb_values(frame), turn)
+        values = upright(rgb_values(frame, is_interlaced=self._info.field_order is not None), turn)
         if self._target.kind == "png":
             path.write_bytes(png_bytes(rgb_codes(values, 8 if frame.color.bit_depth == 8 else 16), self._texts, tags))
         elif self._target.kind == "tiff":

@@ -8,7 +8,7 @@ from faceswap.media.probe import ClipInfo
 
 _UNTIMED_CONTAINERS = {"avi"}
 """They store an order and a rate; the presentation times FFmpeg guesses for them jump to and fro with B-frames."""
-_NEW_TIME_LINE_SECONDS = 1.0
+_NEW_TIME_LINE_SECONDS = 0.25
 """A step back of more than this is a new beginning (files joined end to end), not a wrong stamp."""
 
 
@@ -39,6 +39,16 @@ class Clock:
         pts = self._rising(raw)
         self._last = pts
         return pts
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What had to be put right, in words."""
+        remarks = []
+        if self.num_missing:
+            remarks.append(f"{self.num_missing} frames carry no time; the clip's own rate is taken for them")
+        if self.num_moved:
+            remarks.append(f"{self.num_moved} frames were not later than the frame before; their times are moved")
+        return tuple(remarks)
 
     def _by_order(self, decoded: Any) -> int | None:
         # A frame leaves the decoder with the decoding time of the packet that pushed it out: right but for the delay.

@@ -15,7 +15,8 @@ def index_of(faces: list[Face]) -> FaceIndex:
         frame_table(20),
         1,
         24,
-        0,
+        (),
+        (),
         shots,
         tuple(sorted(faces, key=lambda f: (f.frame, f.track))),
     )

@@ -20,7 +20,7 @@ def small_index() -> FaceIndex:
         face_at(50 + frame, 60, 20, angle=0.1, frame=frame, track=track) for frame in (0, 1, 5) for track in (0, 1)
     ]
     faces[2] = replace(faces[2], is_interpolated=True)
-    return FaceIndex("ab" * 32, "centerface-1", frame_table(8), 1, 24, 0, (Shot(0, 4), Shot(4, 8)), tuple(faces))
+    return FaceIndex("ab" * 32, "centerface-1", frame_table(8), 1, 24, (), (), (Shot(0, 4), Shot(4, 8)), tuple(faces))
 
 
 def test_index_comes_back_from_its_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from clips import astronaut_picture, make_clip
+from clips import astronaut_picture, make_clip, woven
 from makers import detector
 
 from faceswap import geometry
@@ -72,6 +72,38 @@ def test_crop_is_the_part_of_the_frame_its_matrix_names(tmp_path: Path, clip: Pa
     picture = read_picture_bgr(tmp_path / record.file)
     assert picture is not None
     assert np.abs(picture[:, :, ::-1].astype(float) - expected).mean() < 6
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_crops_of_interlaced_clips_show_the_first_field_alone(tmp_path: Path, order: str) -> None:
+    def picture(half: int) -> np.ndarray:
+        return astronaut_picture(SIZE, 4.0 * half - 20)
+
+    clip = make_clip(
+        tmp_path / "in.mkv",
+        size=SIZE,
+        num_frames=5,
+        codec="ffv1",
+        pix_fmt="yuv444p",
+        field_order=order,
+        picture=woven(picture, order),
+    )
+    assert extract([clip], tmp_path / "set").num_faces == 5
+    errors = []
+    for record in FaceSet.open(tmp_path / "set").records():
+        crop = read_picture_bgr(tmp_path / "set" / record.file)
+        assert crop is not None
+        seen = [
+            geometry.warp(source, record.patch_from_frame, (96, 96))
+            for source in (
+                picture(2 * record.frame),
+                woven(picture, order)(record.frame),
+                picture(2 * record.frame + 1),
+            )
+        ]
+        errors.append([np.abs(crop[:, :, ::-1].astype(float) - picture).mean() for picture in seen])
+    own, both, other = np.mean(errors, axis=0)
+    assert own < 0.8 * both < 0.8 * other
 
 
 def test_second_run_skips_what_is_there(tmp_path: Path, clip: Path) -> None:

@@ -15,6 +15,7 @@ from clips import make_clip
 from faceswap.errors import ShapeError, UsageError
 from faceswap.media.encode import VideoEncoder
 from faceswap.media.encode_plan import EncodeSettings, default_output, plan_encode
+from faceswap.media.planes import convert_planes
 from faceswap.media.reader import VideoReader, open_clip
 from faceswap.media.transcode import transcode
 
@@ -34,6 +35,24 @@ def test_lossless_rewrite_is_bit_exact(tmp_path: Path, pix_fmt: str) -> None:
     rewrite(source, tmp_path / "out.mkv", LOSSLESS)
     for before, after in zip(open_clip(source), open_clip(tmp_path / "out.mkv"), strict=True):
         for a, b in zip(before.planes, after.planes, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "to_fmt"),
+    [("yuv420p10le", "yuv420p"), ("yuv422p", "yuv420p10le"), ("yuv420p", "gbrp10le"), ("gbrp10le", "yuv444p")],
+)
+def test_another_pixel_format_is_reached_by_our_own_arithmetic(tmp_path: Path, pix_fmt: str, to_fmt: str) -> None:
+    source = make_clip(tmp_path / "in.mkv", pix_fmt=pix_fmt, codec="ffv1", num_frames=2)
+    settings = EncodeSettings(codec="ffv1", pix_fmt=to_fmt)
+    rewrite(source, tmp_path / "out.mkv", settings)
+    before, after = open_clip(source), open_clip(tmp_path / "out.mkv")
+    plan = plan_encode(before.info, tmp_path / "out.mkv", settings)
+    assert after.info.layout.name == to_fmt
+    assert (after.info.color.matrix == "rgb") == to_fmt.startswith("gbrp")
+    for old, new in zip(before, after, strict=True):
+        expected = convert_planes(old.planes, old.layout, old.color, plan.layout, plan.color)
+        for a, b in zip(expected, new.planes, strict=True):
             np.testing.assert_array_equal(a, b)
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import av
+import numpy as np
 import pytest
 
 from faceswap.errors import UnsupportedInputError
-from faceswap.media.layouts import encodable_format, layout_of, planar_name
+from faceswap.media.layouts import _PLANAR_EQUIVALENT, encodable_format, layout_of, little_endian, planar_name
+from faceswap.media.samples import plane_view, planes_of
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,55 @@ def test_nearest_encodable_format(codec: str, wanted: str, found: str) -> None:
 
 def test_what_is_lost_is_named() -> None:
     assert encodable_format("libx264", "yuva444p12le")[1] == ["12 bit becomes 10 bit", "alpha is dropped"]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("grayf32le", "floating-point"), ("gray32le", "32 bits"), ("rgb565le", "order")]
+)
+def test_refusal_says_what_is_wrong_and_gives_the_remedy(name: str, what: str) -> None:
+    with pytest.raises(UnsupportedInputError, match=f"{what}.*ffmpeg -i"):
+        layout_of(name)
+
+
+@pytest.mark.parametrize("name", sorted(_PLANAR_EQUIVALENT))
+def test_planar_twin_holds_the_very_same_values(name: str) -> None:
+    planar = _PLANAR_EQUIVALENT[name]
+    if name == "pal8":
+        pytest.skip("a palette is made for a picture, not a picture for a palette")
+    layout, bits = layout_of(planar)
+    frame = av.VideoFrame(64, 32, planar)
+    samples = np.random.default_rng(0)
+    for plane in frame.planes:
+        view = plane_view(plane, bits)
+        view[:] = samples.integers(0, 2**bits, view.shape)
+    again = planes_of(frame.reformat(format=name), layout, bits)
+    for before, after in zip(frame.planes, again, strict=True):
+        np.testing.assert_array_equal(after, plane_view(before, bits))
+
+
+@pytest.mark.parametrize("name", ["yuv420p10be", "gbrp16be", "yuv422p12be"])
+def test_big_endian_samples_are_turned_round(name: str) -> None:
+    layout, bits = layout_of(planar_name(name))
+    frame = av.VideoFrame(64, 32, layout.name)
+    for plane in frame.planes:
+        view = plane_view(plane, bits)
+        view[:] = np.arange(view.size).reshape(view.shape) % 2**bits
+    for before, after in zip(frame.planes, planes_of(frame.reformat(format=name), layout, bits), strict=True):
+        np.testing.assert_array_equal(after, plane_view(before, bits))
+
+
+@pytest.mark.parametrize("name", ["gray", "gray10be", "ya8", "ya16be"])
+def test_gray_keeps_its_luma_and_gets_neutral_chroma(name: str) -> None:
+    layout, bits = layout_of(planar_name(name))
+    frame = av.VideoFrame(61, 33, little_endian(name))
+    samples = np.frombuffer(frame.planes[0], np.uint8 if bits == 8 else np.uint16)
+    samples[:] = np.arange(samples.size) % 2**bits
+    rows = samples.reshape(-1, frame.planes[0].line_size // samples.itemsize)[:33]
+    luma, blue, red, *alpha = planes_of(frame.reformat(format=name), layout, bits)
+    step = 2 if name.startswith("ya") else 1
+    np.testing.assert_array_equal(luma, rows[:, : 61 * step : step])
+    assert blue.shape == red.shape == (17, 31)
+    assert (np.concatenate([blue, red]) == 2 ** (bits - 1)).all()
+    for plane in alpha:
+        np.testing.assert_array_equal(plane, rows[:, 1 : 61 * step : step])
+    assert len(alpha) == step - 1

@@ -1,0 +1,141 @@
+"""Smart rendering: pictures without a swapped face are the source's own packets, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import make_clip
+from convert_job import SIZE, faces_between
+from makers import detector, tiny_model
+
+from faceswap.convert import make
+from faceswap.convert.config import ConvertConfig
+from faceswap.convert.pipeline import convert_clip
+from faceswap.convert.report import ConvertReport
+from faceswap.faces.index import FaceIndex
+from faceswap.media.gops import copied_packets
+from faceswap.media.packets import EncodedPicture
+from faceswap.media.reader import VideoReader
+from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.verify import verify_clip
+
+NUM_FRAMES, FACES = 64, (28, 36)
+X265 = "log-level=error:keyint=8:min-keyint=8:pools=1:scenecut=0"
+SOURCES = {
+    "h264": ("libx264", {}),
+    "h264 open": ("libx264", {"x264-params": "open-gop=1:keyint=8:min-keyint=8:bframes=3:scenecut=0"}),
+    "h265": ("libx265", {"x265-params": f"{X265}:open-gop=0"}),
+    "h265 open": ("libx265", {"x265-params": f"{X265}:open-gop=1"}),
+    "prores": ("prores_ks", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SwapModel:
+    return SwapModel.load(tiny_model(tmp_path_factory.mktemp("model")), device="cpu", precision="fp32")
+
+
+def make_source(folder: Path, kind: str, container: str) -> Path:
+    codec, options = SOURCES[kind]
+    return make_clip(
+        folder / f"in.{container}",
+        size=SIZE,
+        num_frames=NUM_FRAMES,
+        codec=codec,
+        options=options,
+        pix_fmt="yuv422p10le" if codec == "prores_ks" else "yuv420p",
+        picture=faces_between(*FACES),
+        audio_tracks=1,
+    )
+
+
+def convert(clip: Path, model: SwapModel, codec: str, **settings: Any) -> tuple[Path, ConvertReport]:
+    output = clip.with_name(f"out{clip.suffix}")
+    config = ConvertConfig(codec=codec, copy_untouched=True, **settings)
+    return output, convert_clip(clip, model, output, config=config, detector=detector())
+
+
+def swapped_frames(output: Path) -> set[int]:
+    (path,) = (output.parent / ".faceswap").glob("*.db")
+    return {face.frame for face in FaceIndex.load(path).faces}
+
+
+def equal_frames(clip: Path, output: Path) -> list[bool]:
+    """Return for each frame whether both clips decode to the same samples at the same time."""
+    result = []
+    for before, after in zip(VideoReader(clip), VideoReader(output), strict=True):
+        assert abs(before.time.seconds - after.time.seconds) <= 1e-3
+        result.append(all(np.array_equal(a, b) for a, b in zip(before.planes, after.planes, strict=True)))
+    return result
+
+
+CASES = [
+    *((kind, container) for kind in ("h264", "h264 open", "h265", "h265 open") for container in ("mp4", "mkv")),
+    ("prores", "mov"),
+]
+
+
+@pytest.mark.parametrize(("kind", "container"), CASES)
+def test_copied_frames_are_bit_exact(model: SwapModel, tmp_path: Path, kind: str, container: str) -> None:
+    clip = make_source(tmp_path, kind, container)
+    output, report = convert(clip, model, SOURCES[kind][0])
+    swapped = swapped_frames(output)
+    assert swapped
+    equal = equal_frames(clip, output)
+    assert not any(equal[frame] for frame in swapped)
+    assert sum(equal) >= report.frames_copied
+    assert not [note for note in report.notes if "everything was encoded" in note]
+    before_the_face = range(min(swapped) // 8 * 8)
+    assert all(equal[frame] for frame in before_the_face)
+    if "open" not in kind:  # an open group cannot be entered behind its start
+        assert all(equal[frame] for frame in range(-(-(max(swapped) + 1) // 8) * 8, NUM_FRAMES))
+        assert report.frames_copied >= NUM_FRAMES - len(swapped) - 16
+
+
+def test_a_spliced_clip_is_marked_from_its_first_key_frame_on(model: SwapModel, tmp_path: Path) -> None:
+    output, _ = convert(make_source(tmp_path, "h264", "mp4"), model, "libx264")
+    report = verify_clip(output)
+    assert report.container == report.sei
+    assert report.sei is not None
+
+
+def test_sound_is_copied_beside_the_pictures(model: SwapModel, tmp_path: Path) -> None:
+    clip = make_source(tmp_path, "h265", "mp4")
+    output, _ = convert(clip, model, "libx265")
+    sounds = []
+    for path in (clip, output):
+        with av.open(str(path)) as container:
+            sounds.append([(p.pts, bytes(p)) for p in container.demux(container.streams.audio[0]) if p.size])
+    assert sounds[0] == sounds[1]
+
+
+def test_a_splice_that_decodes_wrong_is_replaced_by_a_full_encode(
+    model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(info: Any, pts: tuple[int, ...]) -> Iterator[EncodedPicture]:
+        for number, picture in enumerate(copied_packets(info, pts)):
+            data = bytearray(picture.data)
+            if number == 3:
+                data[-4] ^= 0xFF
+            yield EncodedPicture(picture.pts, picture.duration, picture.is_key, bytes(data))
+
+    monkeypatch.setattr(make, "copied_packets", damaged)
+    clip = make_source(tmp_path, "h264", "mp4")
+    output, report = convert(clip, model, "libx264")
+    assert report.frames_copied == 0
+    assert any("everything was encoded" in note for note in report.notes)
+    assert len(list(VideoReader(output))) == NUM_FRAMES
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".faceswap", "in.mp4", "out.mp4"]
+
+
+def test_what_cannot_be_copied_is_encoded_and_said(model: SwapModel, tmp_path: Path) -> None:
+    clip = make_source(tmp_path, "h264", "mkv")
+    _, report = convert(clip, model, "ffv1")
+    assert report.frames_copied == 0
+    (note,) = [note for note in report.notes if "nothing was copied" in note]
+    assert "ffv1 cannot stand beside h264" in note
