@@ -101,7 +101,7 @@ def _differences(plan: ConvertPlan, info: ClipInfo) -> list[str]:
         for name in _TAGS
         if not _agrees(name, getattr(info.tags, name), getattr(wanted.tags, name))
     ]
-    if info.pixel_aspect != plan.info.pixel_aspect:
+    if (info.pixel_aspect or 1) != (plan.info.pixel_aspect or 1):
         found.append(f"the output's pixel aspect is {info.pixel_aspect or 'unset'}, not {plan.info.pixel_aspect}")
     if info.display_matrix != plan.info.display_matrix:
         found.append("the output has not the source's rotation; players will show it turned")
