@@ -88,8 +88,8 @@ def register(app: typer.Typer) -> None:
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
-        values |= {"profile": profile, "deliver": deliver}
         values |= {"copy_untouched": copy_untouched, "interlaced": interlaced, "video_stream": video_stream}
+        values |= {"profile": profile, "deliver": deliver}
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }

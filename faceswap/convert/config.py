@@ -35,12 +35,12 @@ class ConvertConfig(Settings):
     """Flavour of ProRes (proxy lt 422 hq 4444 4444xq) or DNxHR (lb sq hq hqx 444)."""
     pix_fmt: str | None = None
     """None = the source's own, or the nearest the encoder takes."""
+    interlaced: Literal["auto", "tff", "bff", "progressive"] = "auto"
+    """Which field is first; "auto" = as the clip says. "progressive": frames are swapped as a whole and stay flagged as they
+    are, for film in interlaced streams (whose fields show the same moment) that is too grainy to be recognised."""
     deliver: tuple[Deliverable, ...] = ("clip",)
     """What is written: the finished "clip", the premultiplied "overlay", the "matte", the "raw" network output, and an
     "otio" timeline of the shots."""
-    interlaced: Literal["auto", "tff", "bff", "progressive"] = "auto"
-    """Which field is first; "auto" = as the clip says. "progressive" = both fields show the same moment, whatever the clip
-    says: frames are swapped as a whole, and stay flagged as they are."""
     copy_untouched: bool = False
     """Copy the source's packets where no face is swapped, encode only the rest."""
     video_stream: int | None = Field(None, ge=0)

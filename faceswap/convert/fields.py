@@ -15,7 +15,7 @@ from typing import Protocol
 from faceswap import geometry
 from faceswap.convert.engine import Rendered
 from faceswap.errors import ShapeError
-from faceswap.faces.fields import PARITIES, at_field_time, face_in_field, field_of
+from faceswap.faces.fields import PARITIES, combing, face_in_field, field_of, lateness, moved
 from faceswap.media.planes import weave
 from faceswap.types import Face, FieldOrder, Frame
 
@@ -34,24 +34,36 @@ class Engine(Protocol):
     ) -> list[Rendered]: ...
 
 
-def engine_for(engine: Engine, field_order: FieldOrder | None, faces_of: Mapping[int, Sequence[Face]]) -> Engine:
-    """Return the engine that a clip needs: `engine` itself for progressive frames."""
-    return engine if field_order is None else FieldEngine(engine, field_order, faces_of)
+def engine_for(
+    engine: Engine, field_order: FieldOrder | None, faces_of: Mapping[int, Sequence[Face]], *, is_tagged: bool = True
+) -> Engine:
+    """Return the engine that a clip needs: `engine` itself for progressive frames; args as in `FieldEngine`."""
+    return engine if field_order is None else FieldEngine(engine, field_order, faces_of, is_tagged=is_tagged)
 
 
 class FieldEngine:
     """An engine for interlaced frames: the same calls as `SwapEngine`'s, done field by field."""
 
-    def __init__(self, engine: Engine, field_order: FieldOrder, faces_of: Mapping[int, Sequence[Face]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        field_order: FieldOrder,
+        faces_of: Mapping[int, Sequence[Face]],
+        *,
+        is_tagged: bool = True,
+    ) -> None:
         """Wrap an engine.
 
         Args:
             faces_of: frame index -> faces to swap, for the whole clip: a field's faces depend on the frames around it.
+            is_tagged: the clip says that it is interlaced, so faces were found in its upper fields. Otherwise they were
+                found in woven frames, where they lie in the middle of both fields' times.
         """
         self._engine, self._order, self._faces_of = engine, field_order, faces_of
+        self._found_at = 0.0 if is_tagged else lateness(1, field_order) / 2
 
     def forget(self) -> None:
-        """Forget all frames: what comes next does not follow on them."""
+        """Do as `SwapEngine.forget`."""
         self._engine.forget()
 
     def begin_segment(self, start: int, shot: int) -> None:
@@ -60,39 +72,42 @@ class FieldEngine:
 
     def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None:
         """Remember the faces of frames that belong to the segment before."""
-        self._engine.observe(*split_fields(frames, faces, shots, self._order, self._faces_of))
+        self._engine.observe(*self._split(frames, faces, shots))
 
     def process(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[Rendered]:
         """Swap interlaced frames field by field.
 
         Args:
-            faces: for each frame the faces to swap, as found in the woven frame. shots: for each frame its shot's number.
+            faces: for each frame the faces to swap, as they are in its upper field. shots: for each frame its shot's number.
 
         Returns:
             For each frame the woven result; its layers say to which field they belong. A frame of which no field was
             changed is handed back as the very object.
         """
-        rendered = iter(self._engine.process(*split_fields(frames, faces, shots, self._order, self._faces_of)))
+        rendered = iter(self._engine.process(*self._split(frames, faces, shots)))
         return [_woven(frame, {parity: next(rendered) for parity in PARITIES[self._order]}) for frame in frames]
 
+    def _split(
+        self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]
+    ) -> tuple[list[Frame], list[list[Face]], list[int]]:
+        """Return the fields of frames in the order of time, their faces in their own coordinates, their shots."""
+        fields: list[Frame] = []
+        of_fields: list[list[Face]] = []
+        for frame, of_frame in zip(frames, faces, strict=True):
+            shares = [combing(frame, face) for face in of_frame]
+            for parity in PARITIES[self._order]:
+                late = lateness(parity, self._order) - self._found_at
+                fields.append(field_of(frame, parity))
+                of_fields.append(
+                    [
+                        face_in_field(moved(face, share * late, self._faces_at), parity)
+                        for face, share in zip(of_frame, shares, strict=True)
+                    ]
+                )
+        return fields, of_fields, [shot for shot in shots for _ in (0, 1)]
 
-def split_fields(
-    frames: Sequence[Frame],
-    faces: Sequence[Sequence[Face]],
-    shots: Sequence[int],
-    field_order: FieldOrder,
-    faces_of: Mapping[int, Sequence[Face]],
-) -> tuple[list[Frame], list[list[Face]], list[int]]:
-    """Return the fields of frames in the order of time, their faces in their own coordinates, their shots."""
-    fields: list[Frame] = []
-    of_fields: list[list[Face]] = []
-    for frame, of_frame in zip(frames, faces, strict=True):
-        for place, parity in enumerate(PARITIES[field_order]):
-            fields.append(field_of(frame, parity))
-            of_fields.append(
-                [face_in_field(at_field_time(face, place, lambda n: faces_of.get(n, ())), parity) for face in of_frame]
-            )
-    return fields, of_fields, [shot for shot in shots for _ in (0, 1)]
+    def _faces_at(self, frame: int) -> Sequence[Face]:
+        return self._faces_of.get(frame, ())
 
 
 def weave_fields(frame: Frame, upper: Frame, lower: Frame) -> Frame:

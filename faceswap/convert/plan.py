@@ -101,6 +101,17 @@ def plan_convert(
     )
 
 
+def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
+    """Return the facts of a clip with what the user said about its fields."""
+    if said in ("tff", "bff"):
+        return replace(info, field_order=cast(FieldOrder, said))
+    if info.field_order is None or said == "progressive":
+        return info
+    first = "upper" if info.field_order == "tff" else "lower"
+    note = f"the clip is interlaced, {first} field first: its fields are swapped one by one"
+    return replace(info, notes=(*info.notes, note))
+
+
 def _default_output(source: Path, codec: str) -> Path:
     is_pictures = codec in KINDS
     return source.with_name(f"{source.stem}_swapped") if is_pictures else default_output(source, "_swapped", codec)
@@ -120,24 +131,15 @@ def _check_pictures(target: SequenceTarget, overwrite: bool) -> None:
         raise UsageError(f"{target.folder} cannot be written to; choose another -o")
 
 
-def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
-    """Return the facts of a clip with what the user said about its fields."""
-    if said in ("tff", "bff"):
-        return replace(info, field_order=cast(FieldOrder, said))
-    if info.field_order is None or said == "progressive":
-        return info
-    first = "upper" if info.field_order == "tff" else "lower"
-    note = (
-        f"the clip is interlaced, {first} field first: each field is swapped at its own time; "
-        "if both fields of its frames show the same moment, use --interlaced progressive"
-    )
-    return replace(info, notes=(*info.notes, note))
-
-
 def _short(name: str) -> str:
     """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
+
+
+def _index_name(source: Path, digest: str, video_stream: int) -> str:
+    of_stream = f"-v{video_stream}" if video_stream else ""
+    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
 
 
 def _check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
@@ -146,11 +148,6 @@ def _check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
         open_exr_package()
     if "otio" in config.deliver:
         open_otio()
-
-
-def _index_name(source: Path, digest: str, video_stream: int) -> str:
-    of_stream = f"-v{video_stream}" if video_stream else ""
-    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
 
 
 def _check_mark(encode: EncodePlan) -> None:

@@ -47,8 +47,11 @@ class RenderJob:
         config = self.plan.config
         chosen, _ = chosen_faces(index, config.faces)
         engine = SwapEngine(self.model, self.plan.identity, config, times)
-        feed = FrameFeed(VideoReader(self.plan.input, config.video_stream), index.frames, times)
-        return SegmentRenderer(index, chosen, engine_for(engine, self.plan.field_order, chosen), feed, config)
+        reader = VideoReader(self.plan.input, config.video_stream)
+        feed = FrameFeed(reader, index.frames, times)
+        is_tagged = reader.info.field_order is not None
+        in_fields = engine_for(engine, self.plan.field_order, chosen, is_tagged=is_tagged)
+        return SegmentRenderer(index, chosen, in_fields, feed, config)
 
     def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
         """Return where rendered frames go."""

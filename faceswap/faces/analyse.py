@@ -118,7 +118,7 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
-    finder = FaceFinder(detector, info.upright_from_stored, min_face_px)
+    finder = FaceFinder(detector, info.upright_from_stored, min_face_px, is_interlaced=info.field_order is not None)
     clip = _ClipAnalysis(finder, every, is_stills=info.container == "pictures")
     for frame in reader:
         clip.add(frame)

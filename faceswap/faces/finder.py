@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from faceswap import geometry
 from faceswap.faces.base import Detection, Detector, non_maximum_suppression, overlap
+from faceswap.faces.fields import UPPER, field_of
 from faceswap.faces.views import Orientation, render_view, upright_from_frame
 from faceswap.types import FIVE, Frame, Matrix
 
@@ -34,6 +35,8 @@ class FaceFinder:
     detector: Detector
     orientation: Orientation
     min_face_px: int
+    is_interlaced: bool = False
+    """Only the upper field is looked at: woven from two moments, a face is wider than it is, and torn."""
 
     def in_whole_frames(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Return each frame's faces, found in the whole picture, refined in crops."""
@@ -62,7 +65,7 @@ class FaceFinder:
             return [[] for _ in frames]
         matrices = [self._view_from_frame(frames[i], box) for i, box in places]
         size = (_CROP_SIDE, _CROP_SIDE)
-        views = np.stack([render_view(frames[i], m, size) for (i, _), m in zip(places, matrices, strict=True)])
+        views = np.stack([self._render(frames[i], m, size) for (i, _), m in zip(places, matrices, strict=True)])
         found: list[list[Detection]] = [[] for _ in frames]
         lost: set[int] = set()
         for (i, box), matrix, in_view in zip(places, matrices, self.detector.detect(views), strict=True):
@@ -83,9 +86,15 @@ class FaceFinder:
         scale = min(1.0, _FULL_SIDE / max(height, width))
         size = tuple(max(32, -(-round(n * scale) // 32) * 32) for n in (height, width))
         view_from_frame = geometry.compose(geometry.scaling(scale), upright)
-        view = render_view(frame, view_from_frame, (size[0], size[1]))
+        view = self._render(frame, view_from_frame, (size[0], size[1]))
         back = geometry.invert(view_from_frame)
         return self._cleaned([_moved(d, back) for d in self.detector.detect(view[None])[0]])
+
+    def _render(self, frame: Frame, view_from_frame: Matrix, size: tuple[int, int]) -> NDArray[np.uint8]:
+        if self.is_interlaced:
+            frame = field_of(frame, UPPER)
+            view_from_frame = geometry.compose(view_from_frame, geometry.frame_from_field(UPPER))
+        return render_view(frame, view_from_frame, size)
 
     def _view_from_frame(self, frame: Frame, box: NDArray) -> Matrix:
         upright, _ = upright_from_frame(frame.size, self.orientation)

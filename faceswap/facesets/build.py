@@ -15,7 +15,7 @@ from faceswap.errors import FaceswapError, InterruptedRunError, NoFaceError, Res
 from faceswap.faces.align import TEMPLATE, patch_from_frame
 from faceswap.faces.analyse import analyse, clip_fingerprint
 from faceswap.faces.base import Detector
-from faceswap.faces.fields import PARITIES, at_field_time, field_of
+from faceswap.faces.fields import UPPER, field_of
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.faces.views import render_view
@@ -26,7 +26,7 @@ from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.media.pictures import PictureFolder, write_picture
 from faceswap.media.reader import Reader, open_clip
 from faceswap.progress import OnProgress, Progress, ignore_progress
-from faceswap.types import Coverage, CropSpec, Face, FieldOrder, Frame
+from faceswap.types import Coverage, CropSpec, Face, Frame
 
 DEFAULT_MARGIN = 0.12
 """Room around the coverage, so that training can turn and shift crops without meeting their edge."""
@@ -203,11 +203,12 @@ _VIDEO_SUFFIXES = {
 def _add_clip(store: FaceSet, reader: Reader, index: FaceIndex, on_progress: OnProgress, stop: StopRequest) -> int:
     """Write the crops of one analysed clip and register them; the clip counts only once all of it is there."""
     records: list[FaceRecord] = []
+    is_interlaced = reader.info.field_order is not None
     with folder_lock(store.path, "extract"), disk_errors_named(store.path):
         for frame in reader:
             for face in index.faces_at(frame.index):
                 if not face.is_interpolated:
-                    records.append(_write_crop(store, index, frame, face, reader.info.field_order))
+                    records.append(_write_crop(store, index, frame, face, is_interlaced=is_interlaced))
             on_progress(Progress("write crops", frame.index + 1, index.num_frames, details={"faces": len(records)}))
             if stop:
                 raise InterruptedRunError("stopped while writing crops", stop.signal_number)
@@ -222,19 +223,14 @@ def _add_clip(store: FaceSet, reader: Reader, index: FaceIndex, on_progress: OnP
     return len(records)
 
 
-def _write_crop(
-    store: FaceSet, index: FaceIndex, frame: Frame, face: Face, field_order: FieldOrder | None
-) -> FaceRecord:
+def _write_crop(store: FaceSet, index: FaceIndex, frame: Frame, face: Face, *, is_interlaced: bool) -> FaceRecord:
     size = store.crop.size
-    if field_order is None:
-        matrix = patch_from_frame(face, store.crop)
+    matrix = patch_from_frame(face, store.crop)
+    if is_interlaced:  # the field in which the face was found: one that moves is torn to a comb by both
+        in_field = geometry.compose(matrix, geometry.frame_from_field(UPPER))
+        rgb = render_view(field_of(frame, UPPER), in_field, (size, size))
+    else:
         rgb = render_view(frame, matrix, (size, size))
-    else:  # of its first field alone: a face that moves is torn to a comb by the two
-        parity = PARITIES[field_order][0]
-        face = at_field_time(face, 0, index.faces_at)
-        matrix = patch_from_frame(face, store.crop)
-        in_field = geometry.compose(matrix, geometry.frame_from_field(parity))
-        rgb = render_view(field_of(frame, parity), in_field, (size, size))
     name = f"faces/{index.fingerprint[:8]}-{frame.index:06d}-{face.track}.jpg"
     write_picture(store.path / name, rgb)
     sharpness, brightness = _picture_figures(rgb)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from faceswap.errors import FaceswapError, ShapeError, UsageError
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.interlace import encode_interlaced, field_flagger
-from faceswap.media.layouts import planar_name
+from faceswap.media.layouts import layout_of, planar_name
 from faceswap.media.packets import EncodedPicture
 from faceswap.media.planes import convert_planes
 from faceswap.media.probe import ClipInfo
 from faceswap.media.samples import plane_view
-from faceswap.types import Frame, PlaneLayout
+from faceswap.types import ColorInfo, Frame
 
 _FRAME_DURATION_FLAG = 1 << 8
 """AV_CODEC_FLAG_FRAME_DURATION: encoders hand each frame's own duration on to the packets."""
@@ -110,14 +110,13 @@ class VideoEncoder:
         if frame.size != info.size or frame.layout != info.layout:
             raise ShapeError(f"{frame} does not fit into a clip of {info.size} {info.layout.name}")
         plan = self._plan
-        # Interleaved formats are made of their planar twins, sample for sample.
-        layout = PlaneLayout(planar_name(plan.pix_fmt), plan.layout.chroma_shift)
         planes = frame.planes
-        if layout != info.layout or plan.color != info.color:
+        planar, _ = layout_of(planar_name(plan.pix_fmt))
+        if planar != info.layout or not _reads_alike(plan.color, info.color):
             is_interlaced = plan.field_order is not None
-            planes = convert_planes(planes, info.layout, info.color, layout, plan.color, is_interlaced=is_interlaced)
-        picture = _picture(planes, layout.name, plan.color.bit_depth)
-        if plan.pix_fmt != layout.name:
+            planes = convert_planes(planes, info.layout, info.color, planar, plan.color, is_interlaced=is_interlaced)
+        picture = _picture(planes, planar.name, plan.color.bit_depth)
+        if planar.name != plan.pix_fmt:  # the same samples in another order
             picture = picture.reformat(format=plan.pix_fmt)
         picture.pts, picture.time_base = frame.time.pts, frame.time.time_base
         picture.duration = frame.duration
@@ -125,6 +124,10 @@ class VideoEncoder:
         # ProRes writes the frame's own tags into its headers.
         picture.color_primaries, picture.color_trc = plan.tags.primaries, plan.tags.transfer
         return self._flagged(picture)
+
+
+def _reads_alike(a: ColorInfo, b: ColorInfo) -> bool:
+    return (a.matrix, a.full_range, a.bit_depth) == (b.matrix, b.full_range, b.bit_depth)
 
 
 def _picture(planes: Sequence[NDArray], pix_fmt: str, bit_depth: int) -> Any:

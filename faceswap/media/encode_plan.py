@@ -92,6 +92,20 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     return EncodePlan(row.name, layout, color, tags, muxer, options, tuple(losses), info.field_order)
 
 
+def _placing_options(
+    codec: str, options: Mapping[str, str], layout: PlaneLayout, color: ColorInfo, field_order: FieldOrder | None
+) -> dict[str, str]:
+    """Return what tells an encoder where chroma samples lie and which field is first."""
+    more = {}
+    if layout.chroma_shift == (1, 1) and color.siting != "left":  # players take "left" where nothing is said
+        more["chroma_sample_location"] = color.siting
+    if codec == "libx264" and field_order is not None:
+        # The frames' flags alone set the order of all frames but not what is said in front of the first.
+        said = options.get("x264-params")
+        more["x264-params"] = f"{said}:{field_order}=1" if said else f"{field_order}=1"
+    return more
+
+
 def _choose_layout(
     info: ClipInfo, row: Encoder, profile: Profile | None, settings: EncodeSettings
 ) -> tuple[PlaneLayout, Profile | None, list[str]]:
@@ -120,6 +134,18 @@ def _choose_layout(
     return layout, profile, losses
 
 
+def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:
+    """Return how the output's samples are to be read: as the input's, where the change of format allows it."""
+    _, bits = layout_of(planar_name(layout.name))
+    if layout.is_rgb and not info.layout.is_rgb:
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, _IDENTITY, _FULL_RANGE)
+        return ColorInfo("rgb", True, bits), tags
+    if info.layout.is_rgb and not layout.is_rgb:
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
+        return ColorInfo("bt709", False, bits), tags
+    return replace(info.color, bit_depth=bits), info.tags
+
+
 def _choose_color(info: ClipInfo, row: Encoder, layout: PlaneLayout) -> tuple[ColorInfo, ColorTags, list[str]]:
     """Return how samples are coded and tagged, and what that changes because the stream could not say it otherwise."""
     color, tags = _color_of(layout, info)
@@ -136,32 +162,6 @@ def _choose_color(info: ClipInfo, row: Encoder, layout: PlaneLayout) -> tuple[Co
             losses.append(f"the YUV matrix {color.matrix} becomes {name}, the only one that {row.title} can name")
         color, tags = replace(color, matrix=name, is_guessed=False), replace(tags, matrix=row.only_matrix)
     return color, tags, losses
-
-
-def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags]:
-    """Return how the output's samples are to be read: as the input's, where the change of format allows it."""
-    _, bits = layout_of(planar_name(layout.name))
-    if layout.is_rgb and not info.layout.is_rgb:
-        tags = ColorTags(info.tags.primaries, info.tags.transfer, _IDENTITY, _FULL_RANGE)
-        return ColorInfo("rgb", True, bits), tags
-    if info.layout.is_rgb and not layout.is_rgb:
-        tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
-        return ColorInfo("bt709", False, bits), tags
-    return replace(info.color, bit_depth=bits), info.tags
-
-
-def _placing_options(
-    codec: str, options: Mapping[str, str], layout: PlaneLayout, color: ColorInfo, field_order: FieldOrder | None
-) -> dict[str, str]:
-    """Return what tells an encoder where chroma samples lie and which field is first."""
-    more = {}
-    if layout.chroma_shift == (1, 1) and color.siting != "left":  # players take "left" where nothing is said
-        more["chroma_sample_location"] = color.siting
-    if codec == "libx264" and field_order is not None:
-        # The frames' flags alone set the order of all frames but not what is said in front of the first.
-        said = options.get("x264-params")
-        more["x264-params"] = f"{said}:{field_order}=1" if said else f"{field_order}=1"
-    return more
 
 
 def _options(

@@ -120,13 +120,13 @@ def layout_of(pix_fmt: str) -> tuple[PlaneLayout, int]:
     return PlaneLayout(pix_fmt, (shift_y.bit_length() - 1, shift_x.bit_length() - 1)), bits
 
 
+def _is_float(pix_fmt: str) -> bool:
+    return pix_fmt.removesuffix("le").removesuffix("be").endswith(("f16", "f32"))
+
+
 def encodable_layout(pix_fmt: str) -> PlaneLayout:
     """Return the layout of a format that an encoder takes; interleaved ones get the subsampling of their planar twin."""
     return PlaneLayout(pix_fmt, layout_of(planar_name(pix_fmt))[0].chroma_shift)
-
-
-def _is_float(pix_fmt: str) -> bool:
-    return pix_fmt.removesuffix("le").removesuffix("be").endswith(("f16", "f32"))
 
 
 def encodable_format(codec: str, wanted: str, offered: Sequence[str] | None = None) -> tuple[str, list[str]]:

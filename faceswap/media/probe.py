@@ -68,10 +68,10 @@ class ClipInfo:
     pixel_aspect: Fraction | None
     display_matrix: tuple[int, ...] | None = None
     """FFmpeg's nine display-matrix numbers; None = upright."""
-    light: DynamicRange | None = None
-    """Static HDR metadata (HDR10); None = the clip has none."""
     field_order: FieldOrder | None = None
     """Interlaced: which field is shown first; None = progressive. Mixed clips go by their first frame."""
+    light: DynamicRange | None = None
+    """Static HDR metadata (HDR10); None = the clip has none."""
     notes: tuple[str, ...] = field(default=())
     """Things taken for granted that the user should know."""
     video_stream: int = 0

@@ -14,7 +14,7 @@ from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.fields import FieldEngine, engine_for, weave_fields
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
-from faceswap.faces.fields import at_field_time, face_in_field, field_of
+from faceswap.faces.fields import combing, face_in_field, field_of, lateness, moved
 from faceswap.types import CropSpec, Face, FieldOrder, Frame, Patch
 
 CROP = CropSpec(64, "face")
@@ -30,8 +30,11 @@ class Marker:
         self.seen: list[Frame] = []
         self.observed: list[Frame] = []
         self.shots: list[int] = []
-        self.begun: list[tuple[int, int]] = []
+        self.begun: list[tuple[int, int] | None] = []
         self.pixels = np.ascontiguousarray(smooth_noise((64, 64), 7, blur=8).transpose(2, 0, 1))
+
+    def forget(self) -> None:
+        self.begun.append(None)
 
     def begin_segment(self, start: int, shot: int) -> None:
         self.begun.append((start, shot))
@@ -69,9 +72,9 @@ def footage(pix_fmt: str, order: FieldOrder, count: int) -> tuple[list[Frame], l
     return full, woven
 
 
-def woven_faces(count: int) -> dict[int, list[Face]]:
-    """Return the faces as an analysis of woven frames finds them: at the middle of both fields' times."""
-    return {n: [true_face(2 * n + 0.5, n)] for n in range(count)}
+def upper_faces(count: int, order: FieldOrder) -> dict[int, list[Face]]:
+    """Return the faces as an analysis of interlaced frames finds them: in the upper fields."""
+    return {n: [true_face(2 * n + (order == "bff"), n)] for n in range(count)}
 
 
 def codes(plane: NDArray, frame: Frame) -> NDArray:
@@ -93,7 +96,7 @@ def process_fields(
 @pytest.mark.parametrize("pix_fmt", FORMATS)
 def test_each_field_is_swapped_where_the_face_is_at_its_own_time(pix_fmt: str, order: FieldOrder) -> None:
     full, woven = footage(pix_fmt, order, 4)
-    faces = woven_faces(4)
+    faces = upper_faces(4, order)
     results = FieldEngine(Marker(), order, faces).process(woven, [faces[n] for n in range(4)], [0] * 4)
     reference = Marker().process(full, [[true_face(k, 0)] for k in range(8)], [0] * 8)
     for n, result in enumerate(results):
@@ -111,7 +114,7 @@ def test_each_field_is_swapped_where_the_face_is_at_its_own_time(pix_fmt: str, o
 @pytest.mark.parametrize("pix_fmt", FORMATS)
 def test_nothing_passes_from_one_field_to_the_other(pix_fmt: str) -> None:
     _, (frame,) = footage(pix_fmt, "tff", 1)
-    faces = woven_faces(1)
+    faces = upper_faces(1, "tff")
     other = replace(noise_frame(pix_fmt, SIZE, seed=99), index=0)
     mixed = weave_fields(frame, field_of(frame, 0), field_of(other, 1))
     first, second = (process_fields(Marker(), [f], [faces[0]], [0], "tff", faces)[0] for f in (frame, mixed))
@@ -123,7 +126,7 @@ def test_nothing_passes_from_one_field_to_the_other(pix_fmt: str) -> None:
 @pytest.mark.parametrize("pix_fmt", FORMATS)
 def test_samples_outside_the_face_are_untouched_in_both_fields(pix_fmt: str) -> None:
     _, (frame,) = footage(pix_fmt, "tff", 1)
-    faces = woven_faces(1)
+    faces = upper_faces(1, "tff")
     (result,) = process_fields(Marker(), [frame], [faces[0]], [0], "tff", faces)
     assert result.source is frame
     for before, after in zip(frame.planes, result.frame.planes, strict=True):
@@ -159,7 +162,7 @@ def test_fields_reach_the_engine_in_the_order_of_time(order: FieldOrder) -> None
 
 def test_layers_say_their_field_and_lie_in_the_frame() -> None:
     _, (frame,) = footage("yuv444p", "bff", 1)
-    faces = woven_faces(1)
+    faces = upper_faces(1, "tff")
     (result,) = process_fields(Marker(), [frame], [faces[0]], [0], "bff", faces)
     assert [layer.parity for layer in result.layers] == [1, 0]
     expected = patch_from_frame(faces[0][0], CROP)
@@ -204,8 +207,8 @@ def test_chroma_lines_of_a_field_lie_where_they_are_in_the_frame(siting: str, pa
 def test_face_moves_along_its_track_and_goes_on_at_the_ends() -> None:
     faces = {n: [face_at(50 + 8 * n, 60, 30, frame=n)] for n in range(3)}
     for n in range(3):
-        for place, by in enumerate((-0.25, 0.25)):
-            found = at_field_time(faces[n][0], place, lambda n: faces.get(n, ()))
+        for by in (-0.5, 0.25, 0.5):
+            found = moved(faces[n][0], by, lambda n: faces.get(n, ()))
             assert found.frame_from_canonical is not None
             assert found.frame_from_canonical[0, 2] == pytest.approx(50 + 8 * (n + by))
             np.testing.assert_allclose(found.landmarks - faces[n][0].landmarks, np.tile([8 * by, 0], (5, 1)), atol=1e-9)
@@ -214,12 +217,27 @@ def test_face_moves_along_its_track_and_goes_on_at_the_ends() -> None:
 def test_face_alone_on_its_track_stays() -> None:
     alone = face_at(50, 60, 30, frame=1, track=2)
     others = {0: [face_at(20, 60, 30, frame=0, track=1)], 1: [alone], 2: []}
-    assert at_field_time(alone, 1, lambda n: others.get(n, ())) is alone
+    assert moved(alone, 0.5, lambda n: others.get(n, ())) is alone
+
+
+def test_lower_field_is_half_a_frame_later_or_sooner() -> None:
+    assert [lateness(parity, order) for order in ("tff", "bff") for parity in (0, 1)] == [0, 0.5, 0, -0.5]
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_faces_found_in_woven_frames_lie_between_the_fields(order: FieldOrder) -> None:
+    _, woven = footage("yuv444p", order, 3)
+    faces = {n: [face_at(60 + 8 * n, 66, 40, frame=n)] for n in range(3)}
+    engine = FieldEngine(Marker(), order, faces, is_tagged=False)
+    result = engine.process(woven[1:2], [faces[1]], [0])[0]
+    eyes = geometry.apply(geometry.patch_from_canonical(CROP), np.zeros((1, 2)))
+    found = [geometry.apply(geometry.invert(layer.patch.patch_from_frame), eyes)[0, 0] for layer in result.layers]
+    np.testing.assert_allclose(found, [68 - 2, 68 + 2])  # layers come in the order of time
 
 
 def test_turning_face_takes_the_short_way() -> None:
     faces = {n: [face_at(50, 60, 30, angle=angle, frame=n)] for n, angle in enumerate((np.pi - 0.1, -np.pi + 0.1))}
-    found = at_field_time(faces[0][0], 1, lambda n: faces.get(n, ()))
+    found = moved(faces[0][0], 0.25, lambda n: faces.get(n, ()))
     assert found.frame_from_canonical is not None
     angle = geometry.to_similarity(found.frame_from_canonical).angle
     assert angle % (2 * np.pi) == pytest.approx(np.pi - 0.05)
@@ -230,11 +248,31 @@ def test_observed_frames_and_segments_are_passed_on() -> None:
     marker = Marker()
     engine = engine_for(marker, "tff", {})
     engine.observe(woven, [[], []], [0, 0])
+    engine.forget()
     engine.begin_segment(7, 3)
     assert [frame.size for frame in marker.observed] == [(80, 200)] * 4
-    assert marker.begun == [(7, 3)]
+    assert marker.begun == [None, (7, 3)]
 
 
 def test_progressive_clips_need_no_other_engine() -> None:
     marker = Marker()
     assert engine_for(marker, None, {}) is marker
+
+
+def test_fields_of_one_moment_are_not_moved_apart() -> None:
+    """Film in an interlaced stream."""
+    faces = upper_faces(3, "tff")
+    film = [replace(noise_frame("yuv420p", SIZE, seed=n), index=n) for n in range(3)]
+    for order in ("tff", "bff"):
+        results = process_fields(Marker(), film, [faces[n] for n in range(3)], [0] * 3, order, faces)
+        for n, result in enumerate(results):
+            for layer in result.layers:
+                np.testing.assert_allclose(layer.patch.patch_from_frame, patch_from_frame(faces[n][0], CROP), atol=1e-9)
+
+
+def test_combing_tells_two_moments_from_one() -> None:
+    full, woven = footage("yuv420p", "tff", 2)
+    faces = upper_faces(2, "tff")
+    assert [combing(woven[n], faces[n][0]) for n in range(2)] == [1, 1]
+    assert [combing(full[n], faces[0][0]) for n in range(2)] == [0, 0]
+    assert combing(full[0], face_at(5000, 60, 30)) == 1  # nothing of it is seen: the tags are believed

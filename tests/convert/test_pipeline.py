@@ -15,7 +15,7 @@ from clips import astronaut_picture, make_clip
 from makers import detector, tiny_model
 
 from faceswap import geometry
-from faceswap.convert import make
+from faceswap.convert import outputs
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.pipeline import convert_clip, plan_convert
@@ -261,7 +261,7 @@ def test_failed_publishing_leaves_no_file(
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(make, "sync_file", fail)
+    monkeypatch.setattr(outputs, "sync_file", fail)
     with pytest.raises(OSError, match="Input/output"):
         convert(clip, model, tmp_path / "out.mkv")
     assert visible_files(tmp_path) == ["in.mkv"]

@@ -32,7 +32,8 @@ def content(tmp_path: Path) -> TimelineContent:
         frames=frame_table(60),
         every=1,
         min_face_px=24,
-        num_damaged=0,
+        shortfalls=(),
+        remarks=(),
         shots=SHOTS,
         faces=(face_at(10, 10, 5, frame=3, track=2), face_at(10, 10, 5, frame=50, track=4)),
     )

@@ -54,6 +54,16 @@ def test_face_in_a_turned_clip_is_given_in_stored_pixels(orientation: NDArray, s
     np.testing.assert_allclose(np.sort(shown, axis=0).ravel(), expected.box, atol=0.5)
 
 
+def test_face_of_an_interlaced_frame_is_found_where_its_upper_field_shows_it() -> None:
+    upper, lower = astronaut_picture(SIZE), astronaut_picture(SIZE, 20.0)
+    frame = upper.copy()
+    frame[1::2] = lower[1::2]
+    (expected,) = find(rgb_frame(upper))
+    (found,) = FaceFinder(detector(), None, 24, is_interlaced=True).in_whole_frames([rgb_frame(frame)])[0]
+    np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=1.5)
+    np.testing.assert_allclose(found.box, expected.box, atol=5)
+
+
 def test_small_faces_are_left_out() -> None:
     frame = rgb_frame(astronaut_picture(SIZE))
     assert len(find(frame, min_face_px=60)) == 1

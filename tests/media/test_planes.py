@@ -9,8 +9,9 @@ from makers import noise_frame
 from numpy.typing import NDArray
 
 from faceswap.errors import UsageError
+from faceswap.media.dither import bayer_tile
 from faceswap.media.layouts import layout_of
-from faceswap.media.planes import bayer_tile, convert_planes, rgb_color, rgb_picture
+from faceswap.media.planes import convert_planes, rgb_color, rgb_picture
 from faceswap.types import ColorInfo, Frame, PlaneLayout
 
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}

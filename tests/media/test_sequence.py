@@ -194,15 +194,15 @@ def test_parts_become_one_sequence(tmp_path: Path) -> None:
         assert (target.folder / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_assembling_goes_on_after_a_break(tmp_path: Path) -> None:
+def test_assembling_is_done_again_after_a_break(tmp_path: Path) -> None:
     frames, info = source(tmp_path)
     target = SequenceTarget(tmp_path / "all", "%06d.png", "png")
     parts = [written(tmp_path / f"part{i}", frames[i : i + 2], info, target) for i in (0, 2)]
     target.folder.mkdir()
-    (target.folder / "000000.png").write_bytes(b"half a pict")
+    (target.folder / "000000.png").write_bytes(b"half of it")
     assemble(parts, target)
-    for frame in frames:
-        assert read_texts(target.folder / target.name_of(frame.index))[MARK_KEYWORD] == TEXTS.statement
+    assert (target.folder / "000000.png").read_bytes() == (parts[0] / "000000.png").read_bytes()
+    assert len(list(target.folder.glob("*.png"))) == 4
 
 
 def test_parts_of_different_conversions_are_not_mixed(tmp_path: Path) -> None:
