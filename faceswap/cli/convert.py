@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,6 +103,7 @@ def register(app: typer.Typer) -> None:
         from faceswap.convert.plan import plan_convert
         from faceswap.models.swap_model import SwapModel
 
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
         values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
         values |= {"copy_untouched": copy_untouched, "interlaced": interlaced, "video_stream": video_stream}

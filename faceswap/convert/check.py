@@ -20,6 +20,7 @@ MAX_TIME_ERROR = 0.001
 """Seconds by which a written frame's time may differ from the source's."""
 _WRITTEN_STREAM = 0
 """The converted stream comes first in the output."""
+_UNSAID, _STUDIO = 0, 1
 _TAGS = ("primaries", "transfer", "matrix", "range")
 
 
@@ -98,15 +99,20 @@ def _differences(plan: ConvertPlan, info: ClipInfo) -> list[str]:
     found = [
         f"the output's {name} tag is {getattr(info.tags, name)} instead of {getattr(wanted.tags, name)} (H.273)"
         for name in _TAGS
-        if getattr(info.tags, name) != getattr(wanted.tags, name)
+        if not _agrees(name, getattr(info.tags, name), getattr(wanted.tags, name))
     ]
-    if info.pixel_aspect != plan.info.pixel_aspect:
+    if (info.pixel_aspect or 1) != (plan.info.pixel_aspect or 1):
         found.append(f"the output's pixel aspect is {info.pixel_aspect or 'unset'}, not {plan.info.pixel_aspect}")
     if info.display_matrix != plan.info.display_matrix:
         found.append("the output has not the source's rotation; players will show it turned")
-    if info.color.bit_depth != wanted.color.bit_depth:
+    if info.color.bit_depth < wanted.color.bit_depth:  # some decoders give more bits than went in
         found.append(f"the output has {info.color.bit_depth} bit instead of {wanted.color.bit_depth}")
     return found
+
+
+def _agrees(name: str, found: int, wanted: int) -> bool:
+    # Decoders say "studio" where nothing was said; it is what nothing means.
+    return found == wanted or (name == "range" and (found, wanted) == (_STUDIO, _UNSAID))
 
 
 def _in_words(streams: Counter[str]) -> str:

@@ -28,10 +28,9 @@ from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 __all__ = ["EncodePlan", "EncodeSettings", "default_output", "plan_encode"]
 
-_IDENTITY, _BT709, _UNSPECIFIED = 0, 1, 2
+_IDENTITY, _BT709 = 0, 1
 _STUDIO_RANGE, _FULL_RANGE = 1, 2
-_SAME_MATRIX = {5: {5, 6}}
-"""H.273 numbers that stand for the same numbers."""
+_MATRIX_NAMES = {1: "bt709", 5: "bt601"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +147,20 @@ def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags
 
 
 def _choose_color(info: ClipInfo, row: Encoder, layout: PlaneLayout) -> tuple[ColorInfo, ColorTags, list[str]]:
-    """Return how samples are coded and tagged, and what the stream cannot say."""
+    """Return how samples are coded and tagged, and what that changes because the stream could not say it otherwise."""
     color, tags = _color_of(layout, info)
-    losses = []
-    if row.studio_only and color.full_range and not layout.is_rgb:
+    losses: list[str] = []
+    if layout.is_rgb:
+        return color, tags, losses
+    if row.studio_only:
+        if color.full_range:
+            losses.append(f"full range becomes studio range: {row.title} has no place for the other")
         color, tags = replace(color, full_range=False), replace(tags, range=_STUDIO_RANGE)
-        losses.append(f"full range becomes studio range: {row.title} has no place for the other")
-    only = row.only_matrix
-    if only is not None and not layout.is_rgb and tags.matrix not in _SAME_MATRIX.get(only, {only}) | {_UNSPECIFIED}:
-        losses.append(
-            f"{row.title} streams cannot name the YUV matrix {color.matrix}; players that read the stream and not the "
-            "container show shifted colours"
-        )
+    if row.only_matrix is not None:
+        name = _MATRIX_NAMES[row.only_matrix]
+        if color.matrix != name:
+            losses.append(f"the YUV matrix {color.matrix} becomes {name}, the only one that {row.title} can name")
+        color, tags = replace(color, matrix=name, is_guessed=False), replace(tags, matrix=row.only_matrix)
     return color, tags, losses
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.errors import UsageError
+from faceswap.errors import ResourceError, UsageError
 from faceswap.media.picture_texts import PictureTexts, png_with_texts
 from faceswap.media.probe import ColorTags
 
@@ -72,6 +72,9 @@ def write_exr(
 
     Args:
         attributes: further texts for the header.
+
+    Raises:
+        UsageError: OpenEXR is not installed. ResourceError: disk full.
     """
     exr = open_exr_package()
     header = {
@@ -85,8 +88,11 @@ def write_exr(
     if tags.primaries in _CHROMATICITIES:
         header["chromaticities"] = _CHROMATICITIES[tags.primaries]
     halves = {name: np.ascontiguousarray(values, dtype=np.float16) for name, values in channels.items()}
-    with exr.File(header, halves) as file:
-        file.write(str(path))
+    try:
+        with exr.File(header, halves) as file:
+            file.write(str(path))
+    except RuntimeError as error:  # the package's word for all that goes wrong with a disk
+        raise ResourceError(f"cannot write {path}: {error} Make room and repeat the command") from error
 
 
 def open_exr_package():  # type: ignore[no-untyped-def]  # a module

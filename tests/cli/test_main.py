@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import astronaut_picture, make_clip, truncated
+from clips import astronaut_picture, gradient_picture, make_clip, truncated
 from makers import tiny_model
 
 COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
@@ -82,6 +82,16 @@ def test_verify_json_says_unmarked_with_exit_code_one(tmp_path: Path) -> None:
     done = faceswap("verify", make_clip(tmp_path / "in.mp4", num_frames=2), "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["is_marked"] is False
+
+
+def test_verify_counts_the_marked_pictures_of_a_folder(tmp_path: Path) -> None:
+    from faceswap.media.pictures import write_picture
+
+    write_picture(tmp_path / "a.png", gradient_picture((32, 32), 0))
+    done = faceswap("verify", tmp_path, "--json")
+    assert done.returncode == 1
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (last["pictures"], last["unmarked"], last["is_marked"]) == (1, ["a.png"], False)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from clips import astronaut_picture, make_clip
+from clips import astronaut_picture, make_clip, woven
 from makers import detector, tiny_model
 
 from faceswap.convert import make
@@ -79,6 +79,21 @@ def test_delivered_overlay_over_the_source_gives_the_delivered_clip(
         assert alpha.max() > 0.3  # as far as an untrained network trusts its mask
         assert error.mean() < 0.3  # ProRes itself is lossy
         assert error.max() < 8
+
+
+def test_overlay_of_an_interlaced_clip_fits_line_for_line(model: SwapModel, tmp_path: Path) -> None:
+    full_rate = lambda n: astronaut_picture(SIZE, 4.0 * n)  # noqa: E731 - fields that differ visibly
+    clip = make_clip(
+        tmp_path / "in.mkv", size=SIZE, num_frames=3, codec="ffv1", field_order="tff", picture=woven(full_rate, "tff")
+    )
+    converted(clip, model, tmp_path / "out.mkv", deliver="clip,overlay,matte", match="none")
+    frames = zip(
+        VideoReader(clip), VideoReader(tmp_path / "out.mkv"), VideoReader(tmp_path / "out_overlay.mov"), strict=True
+    )
+    for source, result, overlay in frames:
+        luma = 16 + (source.planes[0] - 16.0) * (1 - overlay.planes[3] / 4095) + (overlay.planes[0] / 16 - 16)
+        assert np.abs(luma - result.planes[0]).mean() < 0.4
+    assert VideoReader(tmp_path / "out_matte.mov").info.field_order == "tff"
 
 
 def test_overlay_alone_needs_no_clip(clip: Path, model: SwapModel, tmp_path: Path) -> None:

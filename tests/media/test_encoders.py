@@ -13,6 +13,7 @@ from faceswap.media.encode_plan import EncodePlan, EncodeSettings, default_outpu
 from faceswap.media.encoders import find_encoder
 from faceswap.media.probe import ClipInfo, probe
 from faceswap.media.reader import VideoReader
+from faceswap.media.rgb import rgb_values
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +151,34 @@ def test_full_range_becomes_studio_range_where_the_stream_cannot_say_it(tmp_path
         assert after.planes[0][60, x] / step == pytest.approx(expected, abs=1)
 
 
-def test_matrix_that_a_stream_cannot_name_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("codec", "matrix", "number"), [("dnxhr", "bt709", 1), ("mjpeg", "bt601", 5)])
+def test_clip_is_brought_to_the_one_matrix_that_a_stream_can_name(
+    tmp_path: Path, codec: str, matrix: str, number: int
+) -> None:
+    picture = np.zeros((128, 256, 3), np.uint8)
+    picture[:] = (60, 180, 90)
+    clip = make_clip(
+        tmp_path / "in.mkv",
+        size=(128, 256),
+        codec="ffv1",
+        num_frames=1,
+        color_tags=(9, 16, 9, 1),
+        picture=lambda _: picture,
+    )
+    reader = VideoReader(clip)
+    plan = planned(reader.info, "o.mov", codec)
+    assert any(f"bt2020 becomes {matrix}" in loss for loss in plan.losses)
+    after = next(iter(VideoReader(encode_clip(tmp_path / "o.mov", reader.info, plan, reader))))
+    assert after.color.matrix == matrix
+    assert (plan.tags.primaries, plan.tags.transfer, plan.tags.matrix) == (9, 16, number)
+    before = rgb_values(next(iter(reader)))
+    np.testing.assert_allclose(rgb_values(after).mean(axis=(1, 2)), before.mean(axis=(1, 2)), atol=0.01)
+
+
+def test_prores_keeps_the_matrix(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "in.mkv", size=(128, 256), codec="ffv1", num_frames=1, color_tags=(9, 16, 9, 1))
-    assert any("bt2020" in loss for loss in planned(probe(clip), "o.mov", "dnxhr").losses)
-    assert not any("bt2020" in loss for loss in planned(probe(clip), "o.mov", "prores").losses)
+    plan = planned(probe(clip), "o.mov", "prores")
+    assert (plan.color.matrix, plan.tags.matrix) == ("bt2020", 9)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from clips import make_clip
 
-from faceswap.errors import FaceswapError, UnsupportedInputError, UsageError
+from faceswap.errors import FaceswapError, ResourceError, UnsupportedInputError, UsageError
 from faceswap.media.picture_texts import MARK_KEYWORD, XMP_KEYWORD, PictureTexts, read_texts
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader, open_clip
@@ -224,6 +224,22 @@ def test_abort_leaves_nothing(tmp_path: Path) -> None:
     writer.write(frames[0])
     writer.abort()
     assert list(target.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "exr"])
+def test_a_full_disk_is_named(tmp_path: Path, kind: str) -> None:
+    if kind == "exr":
+        pytest.importorskip("OpenEXR", reason="needs the extra 'interchange'")
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    frames, info = source(tmp_path)
+    target = sequence_target(tmp_path / "out", kind)
+    assert target is not None
+    target.folder.mkdir()
+    (target.folder / target.name_of(0)).symlink_to(full)
+    with pytest.raises(ResourceError, match="cannot write"):
+        SequenceWriter(target.folder, target, info, TEXTS).write(frames[0])
 
 
 def test_plan_names_what_pictures_lose(tmp_path: Path) -> None:
