@@ -20,15 +20,15 @@ from typing import Any
 from faceswap.errors import InterruptedRunError, ResourceError, UsageError
 from faceswap.files import fingerprint, remove_stale_temporaries, short_name, sync_file, sync_folder, temporary_beside
 from faceswap.interrupt import StopRequest
-from faceswap.media.marks import packet_times
 from faceswap.media.probe import ClipInfo, probe
+from faceswap.media.reader import VideoReader
 from faceswap.progress import OnProgress, Progress, ignore_progress
 
 _INPUT = {"protocol_whitelist": "file,crypto,data"}
 _MAX_TIME_ERROR = 0.001
 """Seconds."""
-_MAX_LOST = 0.01
-"""Share of the source's frames that may be missing afterwards: damaged ones, and those outside its edit list."""
+_MAX_DIFFERENCE = 0.005
+"""Share of the frames that may be missing or elsewhere, and two: of damaged places FFmpeg makes more or less than we do."""
 _GENERAL = re.compile(
     r"^(error (opening|initializing|while opening|sending|submitting|marking|reinitializing|configuring|applying)"
     r"|conversion failed|nothing was written|task finished|terminating thread|failed to|could not open encoder"
@@ -198,14 +198,20 @@ def _reason(text: str, code: int) -> str:
 
 def _check_times(source: Path, video_stream: int, filtered: Path, graph: str) -> None:
     """Refuse a filter that moves, adds or drops frames: sound and subtitles would no longer fit."""
-    old, new = packet_times(source, video_stream), packet_times(filtered)
-    known = {round(float(time) / _MAX_TIME_ERROR) for time in old}
-    moved = [time for time in new if not known & set(_around(float(time) / _MAX_TIME_ERROR))]
-    if moved or len(new) < len(old) * (1 - _MAX_LOST) - 2 or len(new) > len(old):
+    old, new = _frame_times(source, video_stream), _frame_times(filtered)
+    known = {round(time / _MAX_TIME_ERROR) for time in old}
+    moved = [time for time in new if not known & set(_around(time / _MAX_TIME_ERROR))]
+    allowed = len(old) * _MAX_DIFFERENCE + 2
+    if len(moved) > allowed or abs(len(new) - len(old)) > allowed:
         raise UsageError(
             f"the filter {graph!r} changes the times of frames ({len(old)} frames before, {len(new)} after, "
             f"{len(moved)} at new times); only filters that keep them are allowed, such as bwdif=send_frame or hqdn3d"
         )
+
+
+def _frame_times(path: Path, video_stream: int | None = None) -> list[float]:
+    """Seconds of each frame that decodes: packets also hold damaged ones and those outside the edit list."""
+    return [frame.time.seconds for frame in VideoReader(path, video_stream)]
 
 
 def _around(value: float) -> tuple[int, int, int]:

@@ -1,0 +1,177 @@
+"""One job of `render.py` in a process of its own: `render_jobs.py KIND CLIP OUTPUT PRESET [--sample]`; prints one JSON line."""
+
+from __future__ import annotations
+
+import json
+import queue
+import resource
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from faceswap.errors import UsageError
+from faceswap.media.encode_plan import EncodeSettings, plan_encode
+from faceswap.media.probe import probe
+
+_SECONDS_BETWEEN_SAMPLES = 0.25
+_QUEUE_DEPTH = 12
+
+
+def main(kind: str, clip: Path, output: Path, preset: str, is_sampled: bool) -> None:
+    info = probe(clip)
+    jobs = {"convert": convert, "smart": convert, "pyav": transcode_pyav, "ffmpeg": transcode_ffmpeg}
+    job = Sampled(clip, output, preset, is_smart=kind == "smart", is_sampled=is_sampled)
+    measured = jobs[kind](job)
+    height, width = info.size
+    print(json.dumps({**measured, "size": f"{width}x{height}", "peak_rss_mb": peak_mb(), **job.samples()}))
+
+
+class Sampled:
+    """What one job works on, and the memory it took over time, by stage."""
+
+    def __init__(self, clip: Path, output: Path, preset: str, *, is_smart: bool, is_sampled: bool) -> None:
+        self.clip, self.output, self.preset, self.is_smart = clip, output, preset, is_smart
+        self.stage = ""
+        self._rss: dict[str, list[float]] = {}
+        if is_sampled:
+            threading.Thread(target=self._sample, daemon=True).start()
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The encoder's options as a conversion sets them."""
+        return dict(plan_encode(probe(self.clip), self.output, EncodeSettings(preset=self.preset)).options)
+
+    def samples(self) -> dict[str, Any]:
+        return {"rss_mb": self._rss} if self._rss else {}
+
+    def _sample(self) -> None:
+        page = resource.getpagesize() / 2**20
+        while True:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+            if self.stage:
+                self._rss.setdefault(self.stage, []).append(round(pages * page, 1))
+            time.sleep(_SECONDS_BETWEEN_SAMPLES)
+
+
+def peak_mb() -> int:
+    """Of this process and those it has waited for, whichever was larger."""
+    # `getrusage` of this very process would count what its parent held when it was started.
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    own = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return round(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024)
+
+
+def cpu_seconds() -> float:
+    usages = [resource.getrusage(user) for user in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def convert(job: Sampled) -> dict[str, Any]:
+    """Convert with a model that gives its input back."""
+    from faceswap import ConvertConfig, convert_clip
+    from faceswap.config import validated
+    from faceswap.faces.registry import make_detector
+    from faceswap.progress import Progress
+
+    def on_progress(progress: Progress) -> None:
+        job.stage = progress.stage
+
+    values: dict[str, Any] = {"preset": job.preset}
+    if job.is_smart:
+        values["copy_untouched"] = True
+    config = validated(ConvertConfig, values, "this version's convert")
+    model, detector = identity_model(), make_detector("centerface")
+    start, cpu = time.perf_counter(), cpu_seconds()
+    report = convert_clip(
+        job.clip, model, job.output, config=config, overwrite=True, detector=detector, on_progress=on_progress
+    )
+    job.stage = ""
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": cpu_seconds() - cpu,
+        "frames": report.frames,
+        "faces": report.faces,
+        "ms_per_frame": dict(report.ms_per_frame),
+    }
+
+
+def identity_model() -> Any:
+    """Return a swap model whose network does nothing."""
+    import torch
+
+    from faceswap.device import choose_compute
+    from faceswap.models.network import SwapNetwork
+    from faceswap.models.spec import CropSettings, NetworkSpec, SwapSpec
+    from faceswap.models.swap_model import SwapModel
+
+    class Identity(SwapNetwork):
+        def forward(self, patches: torch.Tensor, identity: int) -> tuple[torch.Tensor, torch.Tensor]:
+            return patches, torch.ones_like(patches[:, :1])
+
+    spec = SwapSpec(network=NetworkSpec(size=64), crop=CropSettings(), identities=("same",))
+    return SwapModel(spec, Identity(), choose_compute("cpu", "fp32"), "0" * 64)
+
+
+def transcode_pyav(job: Sampled) -> dict[str, Any]:
+    """Decode and encode with PyAV, each with its own threads, the encoder fed through a queue."""
+    import av
+
+    options = job.options
+    start, cpu = time.perf_counter(), cpu_seconds()
+    with av.open(str(job.clip)) as source, av.open(str(job.output), "w") as target:
+        stream = source.streams.video[0]
+        stream.thread_type = "AUTO"
+        copy = target.add_stream("libx264", rate=stream.average_rate)
+        copy.width, copy.height, copy.pix_fmt = stream.width, stream.height, stream.pix_fmt
+        copy.time_base = copy.codec_context.time_base = stream.time_base
+        copy.codec_context.thread_type = "AUTO"
+        copy.options = options
+        waiting: queue.Queue[Any] = queue.Queue(_QUEUE_DEPTH)
+
+        def encode() -> None:
+            while (frame := waiting.get()) is not None:
+                frame.pict_type = 0
+                target.mux(copy.encode(frame))
+            target.mux(copy.encode(None))
+
+        thread = threading.Thread(target=encode)
+        thread.start()
+        frames = 0
+        for frame in source.decode(stream):
+            waiting.put(frame)
+            frames += 1
+        waiting.put(None)
+        thread.join()
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": cpu_seconds() - cpu, "frames": frames}
+
+
+def transcode_ffmpeg(job: Sampled) -> dict[str, Any]:
+    """Decode and encode with FFmpeg's program."""
+    import imageio_ffmpeg
+
+    options = [word for name, value in job.options.items() for word in (f"-{name}", value)]
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    start, cpu = time.perf_counter(), cpu_seconds()
+    subprocess.run(
+        [program, "-loglevel", "error", "-y", "-i", str(job.clip), "-c:v", "libx264", *options, str(job.output)],
+        check=True,
+    )
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": cpu_seconds() - cpu}
+
+
+def quality(source: Path, output: Path) -> float | None:
+    """Return the VMAF of a converted clip against its source; None without the extra `ffmpeg`."""
+    from faceswap.media.ffmpeg_filter import vmaf
+
+    try:
+        return round(vmaf(source, output), 2)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], "--sample" in sys.argv)
