@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -78,6 +79,12 @@ def temporary_beside(path: Path, pid: int | None = None) -> Path:
     """Return a hidden name in the same folder (so that a rename is atomic), same suffix, at most 255 bytes."""
     stem = os.fsdecode(os.fsencode(path.stem)[:200]) if len(os.fsencode(path.name)) > 200 else path.stem
     return path.with_name(f".tmp-{pid or os.getpid()}-{stem}{path.suffix[:16]}")
+
+
+def short_name(name: str) -> str:
+    """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
 
 
 def remove_stale_temporaries(path: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Coverage = Literal["face", "whole_face", "head"]
 FieldOrder = Literal["tff", "bff"]
 """Which lines of an interlaced frame come first in time: the upper field's (0, 2, 4 ...) or the lower one's."""
+Transition = Literal["start", "cut", "dissolve", "fade"]
+"""How a shot begins: with the clip, by a cut, in the middle of a dissolve, in the middle of black between two fades."""
 Matrix = NDArray[np.float64]
 """(2, 3) float64 affine transform."""
 
@@ -105,10 +107,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A run of frames between two cuts; half-open."""
+    """A run of frames between two cuts, dissolves or fades; half-open."""
 
     start: int
     stop: int
+    transition: Transition = "cut"
+    """How it begins."""
 
     def __contains__(self, frame: int) -> bool:
         return self.start <= frame < self.stop
@@ -129,6 +133,18 @@ class FrameTable:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    def end_of(self, frame: int) -> Fraction:
+        """Return the time (s) at which a frame ends: where the next begins, or after its duration, or a usual step."""
+        if frame + 1 < len(self):
+            return int(self.pts[frame + 1]) * self.time_base
+        usual = int(np.median(np.diff(self.pts))) if len(self) > 1 else 1
+        return (int(self.pts[frame]) + (int(self.duration[frame]) or usual)) * self.time_base
+
+    def part(self, start: int, stop: int) -> FrameTable:
+        """Return the frames [start, stop), their times counted from the first of them."""
+        rows = slice(start, stop)
+        return FrameTable(self.time_base, self.pts[rows] - self.pts[start], self.duration[rows], self.digest[rows])
 
     def __repr__(self) -> str:
         return f"FrameTable({len(self)} frames, {self.time_base} s a tick)"

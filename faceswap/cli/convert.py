@@ -26,6 +26,8 @@ def register(app: typer.Typer) -> None:
             "faceswap convert scene.mov -m models/data -o out.mov --codec prores --deliver clip,overlay,matte,otio",
             "faceswap convert scene.mov -m models/data -o frames --codec exr",
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
+            "faceswap convert scene.mp4 -m models/data --shots 3,7-9",
+            "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
         ),
     )
     def convert(
@@ -74,6 +76,22 @@ def register(app: typer.Typer) -> None:
         video_stream: Annotated[
             int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
         ] = None,
+        shots: Annotated[
+            str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
+        ] = None,
+        start: Annotated[
+            str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, frame 1550 or pts:90000.")
+        ] = None,
+        end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None,
+        trim: Annotated[
+            bool, typer.Option("--trim", help="Write only the span from the first to the last chosen frame.")
+        ] = False,
+        ffmpeg_filter: Annotated[
+            str | None,
+            typer.Option(
+                metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."
+            ),
+        ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -93,6 +111,7 @@ def register(app: typer.Typer) -> None:
         values |= {
             k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
         }
+        values |= {"shots": shots, "start": start, "end": end, "trim": trim, "ffmpeg_filter": ffmpeg_filter}
         config = validated(ConvertConfig, values, "convert")
         loaded = SwapModel.load(model, device=run.device)
         for reason in loaded.rejected:

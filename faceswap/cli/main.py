@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from faceswap import __version__
-from faceswap.cli import bench, convert, demo, extract, recipes, train, verify
+from faceswap.cli import bench, convert, demo, extract, recipes, shots, train, verify
 from faceswap.errors import FaceswapError
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ def _root(
     pass
 
 
-for module in (demo, extract, train, convert, verify, bench):
+for module in (demo, extract, train, shots, convert, verify, bench):
     module.register(app)
 app.add_typer(recipes.app, name="recipes")
 

@@ -42,7 +42,7 @@ def check_result(plan: ConvertPlan, path: Path, table: FrameTable, dropped: int)
     """Compare frame count, times, size, orientation, tags and streams of a finished file with its source.
 
     Args:
-        table: of the source. dropped: streams that the container could not take (said already).
+        table: of the source, or of the part that was wanted. dropped: streams that the container could not take (said already).
 
     Raises:
         FaceswapError: frames are missing, shifted or of another size: the file must not be published.
@@ -119,8 +119,11 @@ def _in_words(streams: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(streams.items()) if count) or "none"
 
 
-def check_copies(path: Path, table: FrameTable, copies: CopyPlan) -> None:
+def check_copies(path: Path, table: FrameTable, copies: CopyPlan, first: int) -> None:
     """Decode a spliced file and compare each frame that was copied with the source's, bit for bit.
+
+    Args:
+        table: of the frames that were wanted. first: number in the source of the first of them.
 
     Raises:
         CopyMismatchError: one differs, or frames are missing.
@@ -129,7 +132,7 @@ def check_copies(path: Path, table: FrameTable, copies: CopyPlan) -> None:
     count = 0
     for frame in VideoReader(path, _WRITTEN_STREAM):
         count += 1
-        if frame.index in copied and frame_digest(frame) != table.digest[frame.index]:
+        if frame.index + first in copied and frame_digest(frame) != table.digest[frame.index]:
             raise CopyMismatchError(f"frame {frame.index} decodes to another picture")
     if count != len(table):
         raise CopyMismatchError(f"{count} of {len(table)} frames decode")

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from faceswap.config import Settings
+from faceswap.convert.range import FrameChoice
 from faceswap.media.encode_plan import EncodeSettings
 
 Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
@@ -25,6 +26,8 @@ class ConvertConfig(Settings):
     """Width of the mask's soft edge, in sides of the patch."""
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
+    ffmpeg_filter: str | None = None
+    """FFmpeg filters for the whole picture before anything else, like "bwdif"; None = the picture as it is."""
     codec: str = "libx264"
     """Encoder of the clip: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, or a name of FFmpeg's."""
     crf: float | None = Field(None, ge=0, le=63)
@@ -48,6 +51,15 @@ class ConvertConfig(Settings):
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 
+    shots: str | None = None
+    """Numbers of the shots to swap, from 1, like "3,7-9"; None = all. The rest of the clip stays as it is."""
+    start: str | None = None
+    """First moment to swap: timecode, time, frame or tick (docs/conventions.md); None = from the start."""
+    end: str | None = None
+    """The moment after the last to swap."""
+    trim: bool = False
+    """The output holds only the span from the first to the last chosen frame."""
+
     @field_validator("deliver", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -61,6 +73,15 @@ class ConvertConfig(Settings):
         if not set(value) - {"otio"}:
             raise ValueError("a timeline needs something to show; add clip, overlay, matte or raw")
         return value
+
+    @property
+    def choice(self) -> FrameChoice:
+        """The frames that `shots`, `start` and `end` ask for.
+
+        Raises:
+            UsageError: words that are not understood.
+        """
+        return FrameChoice.parse(self.shots, self.start, self.end)
 
     @property
     def encode(self) -> EncodeSettings:

@@ -11,14 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
 from faceswap.convert import blend
 from faceswap.convert.engine import Layer, Rendered
-from faceswap.convert.fields import weave_fields
-from faceswap.faces.fields import field_of
 from faceswap.media.encode_plan import EncodeSettings
 from faceswap.media.layouts import layout_of
-from faceswap.media.planes import weave
 from faceswap.media.probe import ClipInfo
 from faceswap.types import ColorInfo, Frame, Patch
 
@@ -61,37 +57,8 @@ def raw(rendered: Rendered, blank: Frame) -> Frame:
     return _with_alpha(frame, [layer.patch for layer in rendered.layers])
 
 
-def drawn(rendered: Rendered, blank: Frame, draw: Callable[[Rendered, Frame], Frame]) -> Frame:
-    """Return a picture of one of the kinds above; of interlaced frames each field is drawn by itself."""
-    fields = _fields(rendered)
-    if not fields:
-        return draw(rendered, blank)
-    upper, lower = (draw(field, field_of(blank, parity)) for parity, field in enumerate(fields))
-    return weave_fields(blank, upper, lower)
-
-
-def _fields(rendered: Rendered) -> list[Rendered]:
-    """Return the two fields of an interlaced frame, upper lines first, as pictures of their own; none of others."""
-    if all(layer.parity is None for layer in rendered.layers):
-        return []
-    fields = []
-    for parity in (0, 1):
-        frame_from_field = geometry.frame_from_field(parity)
-        layers = []
-        for layer in rendered.layers:
-            if layer.parity in (None, parity):
-                matrix = geometry.compose(layer.patch.patch_from_frame, frame_from_field)
-                layers.append(replace(layer, patch=replace(layer.patch, patch_from_frame=matrix), parity=None))
-        fields.append(Rendered(field_of(rendered.source, parity), field_of(rendered.frame, parity), tuple(layers)))
-    return fields
-
-
 def compositing_channels(rendered: Rendered) -> dict[str, NDArray[np.float32]]:
     """Return the EXR channels beside the finished picture: A, the matte, and face.R, G, B, the raw network output."""
-    fields = _fields(rendered)
-    if fields:
-        upper, lower = map(compositing_channels, fields)
-        return {name: weave(upper[name], lower[name]) for name in upper}
     alpha = blend.coverage(rendered.source.size, [layer.patch for layer in rendered.layers])
     return {"A": alpha} | {f"face.{name}": values for name, values in zip("RGB", raw_rgb(rendered), strict=True)}
 
@@ -142,15 +109,21 @@ def drawn_info(info: ClipInfo, pix_fmt: str) -> ClipInfo:
 
 
 def blank_frame(source: Frame, info: ClipInfo) -> Frame:
-    """Return a black, fully transparent frame at the source's time."""
-    height, width = info.size
+    """Return a black, fully transparent frame of the source's size and time.
+
+    Args:
+        source: a frame or a field of one. info: of the pictures that are made of it.
+    """
+    height, width = source.size
     shift_y, shift_x = info.layout.chroma_shift
     small = (-(-height // 2**shift_y), -(-width // 2**shift_x))
     black, _ = _black_and_white(info.color)
     neutral = 2 ** (info.color.bit_depth - 1)
-    planes = [np.full(size, code, np.uint16) for size, code in ((info.size, black), (small, neutral), (small, neutral))]
+    planes = [
+        np.full(size, code, np.uint16) for size, code in ((source.size, black), (small, neutral), (small, neutral))
+    ]
     if info.layout.name.startswith("yuva"):
-        planes.append(np.zeros(info.size, np.uint16))
+        planes.append(np.zeros(source.size, np.uint16))
     return Frame(tuple(planes), info.layout, info.color, source.time, source.index, source.duration)
 
 

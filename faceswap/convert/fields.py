@@ -8,15 +8,18 @@ Where a face is in each field: `faces.fields`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from faceswap import geometry
 from faceswap.convert.engine import Rendered
 from faceswap.errors import ShapeError
-from faceswap.faces.fields import PARITIES, combing, face_in_field, field_of, lateness, moved
-from faceswap.media.planes import weave
+from faceswap.faces.fields import PARITIES, combing, face_in_field, lateness, moved
+from faceswap.media.planes import field_of, weave
 from faceswap.types import Face, FieldOrder, Frame
 
 
@@ -63,7 +66,7 @@ class FieldEngine:
         self._found_at = 0.0 if is_tagged else lateness(1, field_order) / 2
 
     def forget(self) -> None:
-        """Do as `SwapEngine.forget`."""
+        """Forget all frames: what comes next does not follow on them."""
         self._engine.forget()
 
     def begin_segment(self, start: int, shot: int) -> None:
@@ -132,3 +135,43 @@ def _woven(frame: Frame, halves: Mapping[int, Rendered]) -> Rendered:
             matrix = geometry.compose(layer.patch.patch_from_frame, field_from_frame)
             layers.append(replace(layer, patch=replace(layer.patch, patch_from_frame=matrix), parity=parity))
     return Rendered(frame, weave_fields(frame, halves[0].frame, halves[1].frame), tuple(layers))
+
+
+def draw_by_field(rendered: Rendered, draw: Callable[[Rendered], Frame]) -> Frame:
+    """Return a picture made of a rendered frame's layers, field by field where they belong to fields.
+
+    Args:
+        draw: gives a picture of the size of the `Rendered`'s source that it is handed.
+    """
+    parts = [draw(part) for part in fields_of(rendered)]
+    if len(parts) == 1:
+        return parts[0]
+    planes = (weave(upper, lower) for upper, lower in zip(parts[0].planes, parts[1].planes, strict=True))
+    return replace(parts[0], planes=tuple(planes))
+
+
+def channels_by_field(
+    rendered: Rendered, channels: Callable[[Rendered], Mapping[str, NDArray[np.float32]]]
+) -> dict[str, NDArray[np.float32]]:
+    """`draw_by_field` for named (h, w) arrays."""
+    parts = [channels(part) for part in fields_of(rendered)]
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {name: weave(upper, parts[1][name]) for name, upper in parts[0].items()}
+
+
+def fields_of(rendered: Rendered) -> list[Rendered]:
+    """Return a rendered frame's two fields, upper one first, with the layers of each; the frame alone if it is progressive."""
+    if all(layer.parity is None for layer in rendered.layers):
+        return [rendered]
+    parts = []
+    for parity in (0, 1):
+        frame_from_field = geometry.frame_from_field(parity)
+        layers = []
+        for layer in rendered.layers:
+            if layer.parity == parity:
+                matrix = geometry.compose(layer.patch.patch_from_frame, frame_from_field)
+                layers.append(replace(layer, patch=replace(layer.patch, patch_from_frame=matrix), parity=None))
+        source, frame = (field_of(each, parity) for each in (rendered.source, rendered.frame))
+        parts.append(Rendered(source, frame, tuple(layers)))
+    return parts

@@ -29,11 +29,12 @@ from faceswap.interrupt import StopRequest
 from faceswap.media.assemble import ClipMuxer, PictureRun
 from faceswap.media.gops import copied_packets
 from faceswap.media.packets import read_packet_times, read_packets
-from faceswap.media.remux import source_metadata
+from faceswap.media.remux import Span, source_metadata
 from faceswap.media.sequence import PICTURES
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes
 from faceswap.provenance.mark import marked_metadata, packet_marker
+from faceswap.types import FrameTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Made:
     checks: Mapping[str, str]
     delivered: tuple[Path, ...]
     """Everything that was written, the clip first."""
+    frames: tuple[int, int]
+    """The source's frames that are in it, half-open."""
     num_copied: int
     """Frames that are the source's own packets."""
     num_resumed: int
@@ -71,10 +74,12 @@ def make_output(run: ConvertRun, index: FaceIndex) -> Made:
         notes.append("nothing was copied from the source: overlay, matte and raw are made of every frame")
     elif plan.config.copy_untouched and plan.encode.muxer == PICTURES:
         notes.append("nothing was copied from the source: pictures are made of every frame")
+    elif plan.config.copy_untouched and plan.picture != plan.input:
+        notes.append("nothing was copied from the source: its picture went through a filter")
     elif plan.config.copy_untouched:
-        chosen, _ = chosen_faces(index, plan.config.faces)
+        chosen, _ = chosen_faces(index, plan.config.faces, plan.config.choice)
         try:
-            copies = plan_copies(plan.info, plan.encode, index.frames, chosen.keys())
+            copies = plan_copies(plan.info, plan.encode, index.frames, chosen.keys(), _wanted_frames(plan, index))
         except UnsupportedInputError as error:
             notes.append(f"nothing was copied from the source, everything was encoded, because {error}")
     if copies:
@@ -86,16 +91,25 @@ def make_output(run: ConvertRun, index: FaceIndex) -> Made:
     return replace(result, notes=(*notes, *result.notes))
 
 
+def _wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
+    """Return the run of frames that the output holds, half-open."""
+    if not plan.config.trim:
+        return 0, index.num_frames
+    ranges = plan.config.choice.ranges(index)
+    return ranges[0][0], ranges[-1][1]
+
+
 def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
     plan = run.plan
-    segments = plan_segments(copies.runs if copies else [(0, index.num_frames, False)], index.shots)
+    frames = _wanted_frames(plan, index)
+    segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
     with open_work_folder(plan.work_path, _job_facts(run, index, copies)) as work:
         done = work.records(segments)
         _render(run, index, segments, done, work)
         products = products_of(plan)
         outputs = outputs_of(products, work)
         try:
-            dropped, checks = _assemble_all(plan, outputs, segments, work, index, copies)
+            dropped, checks = _assemble_all(plan, outputs, segments, work, index.frames, frames, copies)
             publish(outputs, plan, overwrite=run.overwrite)
         except CopyMismatchError:
             work.delete()
@@ -109,6 +123,7 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
         notes=(*dropped, *checks.notes, *more),
         delivered=(*(product.output for product in products), *timelines),
         checks=checks.figures,
+        frames=frames,
         num_copied=copies.num_copied if copies else 0,
         num_resumed=sum(record.stop - record.start for record in done.values()),
     )
@@ -141,14 +156,15 @@ def _render(
         InterruptedRunError: stopped; finished segments are kept.
     """
     waiting = [s for s in segments if not s.is_copied and s.number not in done]
-    num_done = index.num_frames - sum(map(len, waiting))
+    num_frames = sum(map(len, segments))
+    num_done = num_frames - sum(map(len, waiting))
     if not waiting:
         return
 
     def on_frames(count: int) -> None:
         nonlocal num_done
         num_done += count
-        run.on_progress(Progress("render", num_done, index.num_frames))
+        run.on_progress(Progress("render", num_done, num_frames))
 
     job = RenderJob(run.plan, run.model, work.path, is_spliced=any(s.is_copied for s in segments))
     try:
@@ -170,7 +186,7 @@ def _render(
     except InterruptedRunError as error:
         kept = sum(record.stop - record.start for record in work.records(segments).values())
         raise InterruptedRunError(
-            f"stopped while rendering {run.plan.input}; {kept} of {index.num_frames} frames are finished and kept in "
+            f"stopped while rendering {run.plan.input}; {kept} of {num_frames} frames are finished and kept in "
             f"{work.path}; repeat the command to go on from there",
             run.stop.signal_number,
         ) from error
@@ -181,30 +197,36 @@ def _assemble_all(
     outputs: Sequence[Output],
     segments: list[Segment],
     work: WorkFolder,
-    index: FaceIndex,
+    table: FrameTable,
+    frames: tuple[int, int],
     copies: CopyPlan | None,
 ) -> tuple[list[str], Checks]:
     """Write all products under their temporary names and check them.
+
+    Args:
+        table: of the whole clip. frames: those that are wanted.
 
     Returns:
         What the containers could not hold, and what was compared (of the clip, where there is one).
     """
     dropped: list[str] = []
     found: list[Checks] = []
+    first, last = frames
+    is_part = (first, last) != (0, len(table))
+    span = Span(int(table.pts[first]) * table.time_base, table.end_of(last - 1)) if is_part else None
+    wanted = table.part(first, last) if is_part else table
     for output in outputs:
         product, path = output.product, output.temporary
         if isinstance(product, SequenceProduct):
-            assemble_pictures(product, path, segments, work, index)
-            found.append(
-                Checks({"frames": f"{index.num_frames} of {index.num_frames}", "times": "as in the source"}, ())
-            )
+            assemble_pictures(product, path, segments, work, table.pts[first:last].tolist())
+            found.append(Checks({"frames": f"{len(wanted)} of {len(wanted)}", "times": "as in the source"}, ()))
             continue
-        lost = _assemble(plan, product, path, segments, work, copies)
+        lost = _assemble(plan, product, path, segments, work, copies, span)
         dropped += lost
         if product.copies_streams:
-            found.append(_check(plan, path, index, copies, len(lost)))
+            found.append(_check(plan, path, wanted, copies, first, len(lost)))
         else:
-            found.append(check_pictures_only(plan, path, index.frames))
+            found.append(check_pictures_only(plan, path, wanted))
     return dropped, found[0]
 
 
@@ -215,12 +237,14 @@ def _assemble(
     segments: list[Segment],
     work: WorkFolder,
     copies: CopyPlan | None,
+    span: Span | None,
 ) -> list[str]:
     """Write one video; return what its container could not hold."""
     muxer = ClipMuxer(
         product.info,
         product.encode,
         source=plan.input if product.copies_streams else None,
+        span=span,
         metadata=marked_metadata(source_metadata(plan.input), plan.mark),
         edit_key_packet=packet_marker(plan.mark),
         is_spliced=copies is not None,
@@ -238,16 +262,21 @@ def _picture_run(
     return PictureRun(read_packet_times(file), lambda: read_packets(file))
 
 
-def _check(plan: ConvertPlan, path: Path, index: FaceIndex, copies: CopyPlan | None, num_dropped: int) -> Checks:
+def _check(
+    plan: ConvertPlan, path: Path, table: FrameTable, copies: CopyPlan | None, first: int, num_dropped: int
+) -> Checks:
     """Compare the finished file with the source.
+
+    Args:
+        table: of the frames that were wanted. first: number in the source of the first of them.
 
     Raises:
         FaceswapError: it does not fit. CopyMismatchError: the same, but encoding everything helps.
     """
     if copies is None:
-        return check_result(plan, path, index.frames, num_dropped)
+        return check_result(plan, path, table, num_dropped)
     try:
-        check_copies(path, index.frames, copies)
-        return check_result(plan, path, index.frames, num_dropped)
+        check_copies(path, table, copies, first)
+        return check_result(plan, path, table, num_dropped)
     except FaceswapError as error:
         raise CopyMismatchError(str(error)) from error

@@ -53,9 +53,12 @@ def outputs_of(products: Sequence[Product], work: WorkFolder) -> list[Output]:
 
 
 def assemble_pictures(
-    product: SequenceProduct, folder: Path, segments: Sequence[Segment], work: WorkFolder, index: FaceIndex
+    product: SequenceProduct, folder: Path, segments: Sequence[Segment], work: WorkFolder, pts: Sequence[int]
 ) -> None:
     """Put the pictures of all segments into `folder`.
+
+    Args:
+        pts: times of the source's frames that were wanted.
 
     Raises:
         FaceswapError: they are not the source's frames.
@@ -63,9 +66,9 @@ def assemble_pictures(
     target = replace(product.target, folder=folder)
     assemble([work.segment_file(segment, product.name) for segment in segments], target)
     written = [row["pts"] for row in read_rows(target)]
-    if written != index.frames.pts.tolist():
+    if written != list(pts):
         raise FaceswapError(
-            f"{len(written)} pictures were made of {index.num_frames} frames, or at other times; "
+            f"{len(written)} pictures were made of {len(pts)} frames, or at other times; "
             "please report this with the output of `faceswap convert -n`"
         )
 

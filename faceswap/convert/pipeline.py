@@ -7,12 +7,13 @@ from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.make import ConvertRun, make_output
-from faceswap.convert.plan import load_index, plan_convert
+from faceswap.convert.plan import plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
 from faceswap.errors import UsageError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
+from faceswap.faces.cache import load_index
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.files import remove_stale_temporaries, temporary_beside
@@ -59,25 +60,27 @@ def convert_clip(
     plan = plan_convert(input_path, model, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary_beside(plan.output).unlink(missing_ok=True)) as stop:
+        plan = with_filter(plan, detector.name, on_progress, stop)
         run = ConvertRun(plan, model, jobs, overwrite, StageTimes(), on_progress, stop)
-        index = load_index(plan.index_path, plan.fingerprint, plan.config, detector.name) if plan.has_index else None
+        index = load_index(plan.index_path, plan.fingerprint, detector.name, plan.config.min_face_px)
         index = index or _analyse(run, detector)
         made = make_output(run, index)
-    chosen, skipped = chosen_faces(index, plan.config.faces)
+    chosen, skipped = chosen_faces(index, plan.config.faces, plan.config.choice)
     seconds = time.perf_counter() - start
+    num_frames = made.frames[1] - made.frames[0]
     return ConvertReport(
         input=plan.input,
         output=plan.output,
         identity=plan.identity,
         model_sha256=model.manifest_sha256,
-        frames=index.num_frames,
+        frames=num_frames,
         faces=sum(map(len, chosen.values())),
         frames_copied=made.num_copied,
         frames_resumed=made.num_resumed,
         skipped=skipped,
         seconds=round(seconds, 3),
-        fps=round(index.num_frames / seconds, 2),
-        ms_per_frame=run.times.ms_per(index.num_frames),
+        fps=round(num_frames / seconds, 2),
+        ms_per_frame=run.times.ms_per(num_frames),
         checks=made.checks,
         is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
@@ -87,7 +90,7 @@ def convert_clip(
 
 
 def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
-    reader = VideoReader(run.plan.input, run.plan.config.video_stream)
+    reader = VideoReader(run.plan.picture, run.plan.picture_stream)
     with run.times.measure("analyse"):
         index = analyse(
             reader, detector, min_face_px=run.plan.config.min_face_px, on_progress=run.on_progress, stop=run.stop

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.names import product_paths
-from faceswap.convert.timeline import open_otio
-from faceswap.errors import ProvenanceError, UnsupportedInputError, UsageError
-from faceswap.faces.index import FaceIndex
+from faceswap.convert.plan_checks import check_mark, check_packages, check_places, check_words
+from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index
 from faceswap.faces.registry import DEFAULT_DETECTOR
-from faceswap.files import fingerprint
+from faceswap.files import fingerprint, short_name
+from faceswap.interrupt import StopRequest
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
-from faceswap.media.picture_files import open_exr_package
+from faceswap.media.ffmpeg_filter import filtered_clip
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
-from faceswap.media.sequence import KINDS, SequenceTarget, plan_pictures, sequence_target
+from faceswap.media.sequence import KINDS, plan_pictures, sequence_target
 from faceswap.models.swap_model import SwapModel
+from faceswap.progress import OnProgress
 from faceswap.provenance.mark import Mark
 from faceswap.types import FieldOrder
 
@@ -30,19 +28,26 @@ class ConvertPlan:
     """What a conversion will do, settled before any work."""
 
     input: Path
+    picture: Path
+    """Where frames come from: the input, or what a filter made of its picture."""
     output: Path
     info: ClipInfo
     encode: EncodePlan
     config: ConvertConfig
     identity: str
     fingerprint: str
-    """Of the input."""
+    """Of the file that the frames come from."""
     work_path: Path
     """Folder of the job while it runs."""
     index_path: Path
     has_index: bool
     mark: Mark
     notes: tuple[str, ...]
+
+    @property
+    def picture_stream(self) -> int | None:
+        """Which video stream of `picture` is read; None = FFmpeg's best."""
+        return self.config.video_stream if self.picture == self.input else None
 
     @property
     def field_order(self) -> FieldOrder | None:
@@ -66,39 +71,73 @@ def plan_convert(
         UsageError: bad names or settings, or an output that exists. UnsupportedInputError: an input that cannot be used.
     """
     config = config or ConvertConfig()
+    check_words(config)
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
     model.index_of(identity)
     info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
+    if config.ffmpeg_filter is not None:
+        info = replace(info, field_order=None)  # the filter may be a deinterlacer: only its result tells
     target = Path(output) if output is not None else _default_output(source, config.codec)
-    pictures = sequence_target(target, config.codec)
-    if pictures is not None:
-        _check_pictures(pictures, overwrite)
-        encode = plan_pictures(info, pictures)
-    else:
-        _check_output(source, target, overwrite)
-        encode = plan_encode(info, target, config.encode)
-        _check_mark(encode)
-    for path in product_paths(target, config.deliver):
-        if path != target:
-            _check_output(source, path, overwrite)
-    _check_packages(encode, config)
+    check_places(source, target, sequence_target(target, config.codec), config, overwrite=overwrite)
+    encode = _plan_pictures_or_clip(info, target, config)
+    check_packages(encode, config)
     digest = fingerprint(source)
-    index_path = target.parent / ".faceswap" / _index_name(source, digest, info.video_stream)
+    place = index_path(source, target, digest, info.video_stream)
     return ConvertPlan(
         input=source,
+        picture=source,
         output=target,
         info=info,
         encode=encode,
         config=config,
         identity=identity,
         fingerprint=digest,
-        work_path=target.parent / ".faceswap" / f"{_short(target.name)}.work",
-        index_path=index_path,
-        has_index=load_index(index_path, digest, config, detector) is not None,
+        work_path=target.parent / INDEX_FOLDER / f"{short_name(target.name)}.work",
+        index_path=place,
+        has_index=load_index(place, digest, detector, config.min_face_px) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
     )
+
+
+def with_filter(plan: ConvertPlan, detector: str, on_progress: OnProgress, stop: StopRequest) -> ConvertPlan:
+    """Run the picture through the user's filter, if there is one, and plan on with the result.
+
+    Raises:
+        UsageError: the filter fails or moves frames. InterruptedRunError: stopped meanwhile.
+    """
+    config, graph = plan.config, plan.config.ffmpeg_filter
+    if graph is None:
+        return plan
+    picture = filtered_clip(
+        plan.input, graph, plan.index_path.parent, video_stream=config.video_stream, on_progress=on_progress, stop=stop
+    )
+    # The number stays the source's: it says which of its streams is not copied.
+    info = replace(VideoReader(picture).info, video_stream=plan.info.video_stream)
+    info = _with_field_order(info, config.interlaced)
+    encode = _plan_pictures_or_clip(info, plan.output, config)
+    digest = fingerprint(picture)
+    place = index_path(plan.input, plan.output, digest, 0)
+    return replace(
+        plan,
+        picture=picture,
+        info=info,
+        encode=encode,
+        fingerprint=digest,
+        index_path=place,
+        has_index=load_index(place, digest, detector, config.min_face_px) is not None,
+        notes=(f"the picture went through FFmpeg's filter {graph!r} first", *info.notes, *encode.losses),
+    )
+
+
+def _plan_pictures_or_clip(info: ClipInfo, target: Path, config: ConvertConfig) -> EncodePlan:
+    pictures = sequence_target(target, config.codec)
+    if pictures is not None:
+        return plan_pictures(info, pictures)
+    encode = plan_encode(info, target, config.encode)
+    check_mark(encode)
+    return encode
 
 
 def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
@@ -115,69 +154,3 @@ def _with_field_order(info: ClipInfo, said: str) -> ClipInfo:
 def _default_output(source: Path, codec: str) -> Path:
     is_pictures = codec in KINDS
     return source.with_name(f"{source.stem}_swapped") if is_pictures else default_output(source, "_swapped", codec)
-
-
-def _check_pictures(target: SequenceTarget, overwrite: bool) -> None:
-    if target.folder.exists() and not target.folder.is_dir():
-        raise UsageError(f"{target.folder} is a file, not a folder for pictures; choose another -o")
-    if not target.folder.parent.is_dir():
-        raise UsageError(f"the folder {target.folder.parent} does not exist; make it or choose another -o")
-    taken = target.taken_names()
-    if taken and not overwrite:
-        raise UsageError(
-            f"{target.folder} holds {len(taken)} files such as {taken[0]}; use --overwrite to replace them, or another -o"
-        )
-    if not os.access(target.folder if target.folder.exists() else target.folder.parent, os.W_OK):
-        raise UsageError(f"{target.folder} cannot be written to; choose another -o")
-
-
-def _short(name: str) -> str:
-    """Return a name that leaves room for what is added to it (names have at most 255 bytes), and still is its own."""
-    encoded = os.fsencode(name)
-    return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
-
-
-def _index_name(source: Path, digest: str, video_stream: int) -> str:
-    of_stream = f"-v{video_stream}" if video_stream else ""
-    return f"{_short(source.stem)}-{digest[:12]}{of_stream}.faces.db"
-
-
-def _check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
-    """Raise UsageError for an optional package that is needed and missing."""
-    if encode.codec == "exr":
-        open_exr_package()
-    if "otio" in config.deliver:
-        open_otio()
-
-
-def _check_mark(encode: EncodePlan) -> None:
-    if encode.muxer == "mpegts" and not encode.codec.startswith(("libx26", "h264", "hevc")):
-        raise ProvenanceError(
-            f"neither {encode.muxer} nor {encode.codec} could carry the mark that the clip is AI-modified; "
-            "use .mp4, .mov or .mkv, or H.264/H.265"
-        )
-
-
-def _check_output(source: Path, target: Path, overwrite: bool) -> None:
-    if not target.parent.is_dir():
-        raise UsageError(f"the folder {target.parent} does not exist; make it or choose another -o")
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder; give the output a file name")
-    if target.exists() and target.samefile(source):
-        raise UsageError(f"{target} is the input itself; give another -o")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; use --overwrite to replace it, or another -o")
-    if not os.access(target.parent, os.W_OK):
-        raise UsageError(f"{target.parent} cannot be written to; choose another -o")
-
-
-def load_index(path: Path, digest: str, config: ConvertConfig, detector: str) -> FaceIndex | None:
-    """Return the stored index when it is of this clip and these settings."""
-    if not path.is_file():
-        return None
-    try:
-        index = FaceIndex.load(path)
-    except UnsupportedInputError:
-        return None  # an index of another version, or damaged: the clip is analysed anew
-    fits = index.fingerprint == digest and index.detector == detector and index.min_face_px == config.min_face_px
-    return index if fits and index.every == 1 else None

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn, drawn_info, finished
+from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn_info, finished
 from faceswap.convert.engine import Rendered
+from faceswap.convert.fields import channels_by_field, draw_by_field
 from faceswap.convert.names import product_path
 from faceswap.convert.plan import ConvertPlan
 from faceswap.files import sha256_file
@@ -75,7 +76,8 @@ class SequenceProductWriter:
         Raises:
             ResourceError: disk full.
         """
-        self._writer.write(rendered.frame, compositing_channels(rendered) if self._has_channels else None)
+        channels = channels_by_field(rendered, compositing_channels) if self._has_channels else None
+        self._writer.write(rendered.frame, channels)
 
     def close(self) -> dict[str, str]:
         """Make everything whole, with the table of frames; return the SHA-256 of each file by `<folder>/<name>`.
@@ -119,9 +121,9 @@ def compositing_product(name: str, info: ClipInfo, clip_output: Path) -> VideoPr
     """
     how = DRAWINGS[name]
     output = product_path(name, clip_output)
-    facts = drawn_info(info, how.pix_fmt)
+    drawn = drawn_info(info, how.pix_fmt)
 
     def picture(rendered: Rendered) -> Frame:
-        return drawn(rendered, blank_frame(rendered.source, facts), how.draw)
+        return draw_by_field(rendered, lambda part: how.draw(part, blank_frame(part.source, drawn)))
 
-    return VideoProduct(name, output, facts, plan_encode(facts, output, how.settings), picture, copies_streams=False)
+    return VideoProduct(name, output, drawn, plan_encode(drawn, output, how.settings), picture, copies_streams=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
+from faceswap.convert.range import FrameChoice, Ranges
+from faceswap.errors import NoFaceError
 from faceswap.faces.index import FaceIndex
 from faceswap.types import Face
 
@@ -14,6 +17,7 @@ _MAX_SIZE_RATIO = 1.8
 _MAX_DISTANCE = 1.5
 """Between the ends of two tracks of one person, in sides of the face, plus as much again for each second apart."""
 _FRAMES_PER_DISTANCE = 25
+EVERYTHING = FrameChoice()
 
 
 def main_tracks(index: FaceIndex) -> set[int]:
@@ -52,18 +56,37 @@ def _continues(faces: Sequence[Face], person: Sequence[Sequence[Face]]) -> bool:
     return bool(sides[1] <= _MAX_SIZE_RATIO * sides[0] and distance <= allowed * sides[1])
 
 
-def chosen_faces(index: FaceIndex, faces: str) -> tuple[dict[int, list[Face]], dict[str, int]]:
+def chosen_faces(
+    index: FaceIndex, faces: str, choice: FrameChoice = EVERYTHING
+) -> tuple[dict[int, list[Face]], dict[str, int]]:
     """Return the faces to swap by frame, and how many were left out and why.
 
     Args:
         faces: "main" or "all".
+        choice: the frames to look at.
+
+    Raises:
+        UsageError: the clip has no such frames. NoFaceError: no face to swap in them.
     """
+    ranges = choice.ranges(index)
     wanted = main_tracks(index) if faces == "main" else None
     chosen: dict[int, list[Face]] = defaultdict(list)
-    num_others = 0
+    num_others = num_outside = 0
     for face in index.faces:
-        if wanted is None or face.track in wanted:
+        if not _is_inside(face.frame, ranges):
+            num_outside += 1
+        elif wanted is None or face.track in wanted:
             chosen[face.frame].append(face)
         else:
             num_others += 1
-    return dict(chosen), {"faces of other people": num_others} if num_others else {}
+    if not chosen and not choice.is_everything:
+        raise NoFaceError(
+            "there is no face to swap in the chosen frames; `faceswap shots` lists the shots with their faces"
+        )
+    reasons = {"faces of other people": num_others, "faces outside the chosen frames": num_outside}
+    return dict(chosen), {reason: count for reason, count in reasons.items() if count}
+
+
+def _is_inside(frame: int, ranges: Ranges) -> bool:
+    position = bisect_right(ranges, frame, key=lambda run: run[0]) - 1
+    return position >= 0 and frame < ranges[position][1]

@@ -38,13 +38,16 @@ class CopyPlan:
         return sum(stop - start for start, stop, is_copied in self.runs if is_copied)
 
 
-def plan_copies(info: ClipInfo, encode: EncodePlan, table: FrameTable, swapped: Set[int]) -> CopyPlan:
+def plan_copies(
+    info: ClipInfo, encode: EncodePlan, table: FrameTable, swapped: Set[int], frames: tuple[int, int] | None = None
+) -> CopyPlan:
     """Return which frames have to be rendered: from the first swapped frame of a group of pictures to the group's end.
 
     What stands before that frame in the group can be copied when nothing after it is needed to decode it.
 
     Args:
         swapped: numbers of the frames that will change.
+        frames: the run of frames that is wanted, half-open; None = all.
 
     Raises:
         UnsupportedInputError: nothing can be copied; the message says why, to follow "because".
@@ -54,17 +57,20 @@ def plan_copies(info: ClipInfo, encode: EncodePlan, table: FrameTable, swapped: 
     shown = [pts for gop in gops for pts in sorted(gop.pts)]
     if not np.array_equal(shown, table.pts):
         raise UnsupportedInputError("its packets and its decoded frames do not correspond")
+    first, last = frames or (0, len(table))
     runs: list[tuple[int, int, bool]] = []
     packets: dict[int, tuple[int, ...]] = {}
     start = 0
     for gop in gops:
         stop = start + len(gop.pts)
-        num_copied = _num_copied(gop, next((i - start for i in range(start, stop) if i in swapped), None))
+        changed = next((i - start for i in range(start, stop) if i in swapped or i >= last), None)
+        num_copied = _num_copied(gop, changed) if start >= first else 0  # a group cannot be entered in its middle
         if num_copied:
             _append(runs, start, start + num_copied, is_copied=True)
             packets[runs[-1][0]] = packets.get(runs[-1][0], ()) + gop.pts[:num_copied]
-        if start + num_copied < stop:
-            _append(runs, start + num_copied, stop, is_copied=False)
+        rendered = max(start + num_copied, first), min(stop, last)
+        if rendered[0] < rendered[1]:
+            _append(runs, *rendered, is_copied=False)
         start = stop
     if not packets:
         raise UnsupportedInputError("each of its groups of pictures begins with a face to swap")
@@ -84,7 +90,7 @@ def _num_copied(gop: Gop, first_swapped: int | None) -> int:
     """Return how many packets from the start of a group can be copied.
 
     Args:
-        first_swapped: place of the first frame to swap in presentation order; None = there is none.
+        first_swapped: place of the first frame to swap (or not wanted) in presentation order; None = there is none.
     """
     if first_swapped is None:
         return len(gop.pts)

@@ -45,9 +45,9 @@ class RenderJob:
     def renderer(self, index: FaceIndex, times: StageTimes) -> SegmentRenderer:
         """Return a renderer with a reader and an engine of its own."""
         config = self.plan.config
-        chosen, _ = chosen_faces(index, config.faces)
+        chosen, _ = chosen_faces(index, config.faces, config.choice)
         engine = SwapEngine(self.model, self.plan.identity, config, times)
-        reader = VideoReader(self.plan.input, config.video_stream)
+        reader = VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
         in_fields = engine_for(engine, self.plan.field_order, chosen, is_tagged=is_tagged)

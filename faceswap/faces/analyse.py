@@ -11,6 +11,7 @@ import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
 from faceswap.faces.base import Detection, Detector
+from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.track import MAX_GAP, Tracker
@@ -18,7 +19,7 @@ from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
 from faceswap.media.digest import frame_digest
 from faceswap.media.reader import Reader
-from faceswap.media.shots import CutDetector
+from faceswap.media.shots import ShotDetector
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.types import Face, Frame, FrameTable, Shot
 
@@ -29,13 +30,13 @@ _MIN_TRACK = 3
 
 
 @dataclass(slots=True)
-class _ShotAnalysis:
-    """The run of frames since the last cut."""
+class _RunAnalysis:
+    """Finding faces since the last jump of the picture; nothing before it helps to predict where they are."""
 
     finder: FaceFinder
+    tracker: Tracker
     start: int
     max_gap: int
-    tracker: Tracker = field(default_factory=Tracker)
     waiting: list[Frame] = field(default_factory=list)
     last_key: list[Detection] | None = None
 
@@ -64,38 +65,44 @@ class _ClipAnalysis:
     finder: FaceFinder
     every: int
     is_stills: bool
-    cuts: CutDetector = field(default_factory=CutDetector)
-    shots: list[Shot] = field(default_factory=list)
-    faces: list[Face] = field(default_factory=list)
-    num_tracks: int = 0
+    shot_detector: ShotDetector = field(default_factory=ShotDetector)
+    tracker: Tracker = field(default_factory=Tracker)
     times: list[tuple[int, int, int]] = field(default_factory=list)
     """(pts, duration, digest) of each frame."""
-    current: _ShotAnalysis | None = None
+    run: _RunAnalysis | None = None
 
     def add(self, frame: Frame) -> None:
-        if self.is_stills or self.cuts.is_cut(frame) or self.current is None:
-            self.end_shot()
-            self.current = _ShotAnalysis(self.finder, start=frame.index, max_gap=MAX_GAP * self.every)
+        has_jumped = self.is_stills or self.shot_detector.add(frame)
+        if has_jumped or self.run is None:
+            if self.run is not None:
+                self.run.flush()
+            self.run = _RunAnalysis(self.finder, self.tracker, frame.index, max_gap=MAX_GAP * self.every)
         self.times.append((frame.time.pts, frame.duration, frame_digest(frame)))
-        if (frame.index - self.current.start) % self.every == 0:
-            self.current.add(frame)
+        if (frame.index - self.run.start) % self.every == 0:
+            self.run.add(frame)
 
     @property
     def num_frames(self) -> int:
         return len(self.times)
 
-    def end_shot(self) -> None:
-        """Close the shot that runs: detect what waits, make its tracks."""
-        if self.current is None:
-            return
-        self.current.flush()
-        start = self.current.start
-        self.shots.append(Shot(start, self.num_frames))
-        is_long = self.num_frames - start >= _MIN_TRACK * self.every
-        tracks = self.current.tracker.finish(self.num_tracks, step=self.every, min_frames=_MIN_TRACK if is_long else 1)
-        self.num_tracks += len(tracks)
-        self.faces.extend(face for track in tracks for face in track)
-        self.current = None
+    def finish(self) -> tuple[tuple[Shot, ...], list[Face]]:
+        """Detect what waits; return the shots and their tracks' faces, by frame."""
+        if self.run is not None:
+            self.run.flush()
+        shots = self.shot_detector.shots() if not self.is_stills else _one_frame_shots(self.num_frames)
+        faces: list[Face] = []
+        num_tracks = 0
+        for shot, part in zip(shots, self.tracker.split(shots), strict=True):
+            # In a part shorter than that, one detection must do.
+            is_long = shot.stop - shot.start >= _MIN_TRACK * self.every
+            tracks = part.finish(num_tracks, step=self.every, min_frames=_MIN_TRACK if is_long else 1)
+            num_tracks += len(tracks)
+            faces.extend(face for track in tracks for face in track)
+        return shots, sorted(faces, key=lambda face: (face.frame, face.track))
+
+
+def _one_frame_shots(num_frames: int) -> tuple[Shot, ...]:
+    return tuple(Shot(i, i + 1, "cut" if i else "start") for i in range(num_frames))
 
 
 def analyse(
@@ -104,6 +111,7 @@ def analyse(
     *,
     every: int = 1,
     min_face_px: int = 24,
+    needs_face: bool = True,
     on_progress: OnProgress = ignore_progress,
     stop: StopRequest | None = None,
 ) -> FaceIndex:
@@ -112,6 +120,7 @@ def analyse(
     Args:
         every: analyse every n-th frame only (for facesets; conversion needs 1).
         min_face_px: faces whose larger side is smaller are ignored.
+        needs_face: a clip without one is an error.
 
     Raises:
         UnsupportedInputError: not one frame decodes. NoFaceError: frames but no face.
@@ -127,10 +136,10 @@ def analyse(
             raise InterruptedRunError(
                 f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
             )
-    clip.end_shot()
+    shots, faces = clip.finish()
     if not clip.num_frames:
         raise UnsupportedInputError(f"{info.path}: no frame can be decoded; it is empty, damaged or encrypted")
-    if not clip.faces:
+    if needs_face and not faces:
         raise NoFaceError(
             f"{info.path}: no face of {min_face_px} px or more in {clip.num_frames} frames; "
             "a lower --min-face may find smaller ones"
@@ -143,9 +152,32 @@ def analyse(
         min_face_px=min_face_px,
         shortfalls=tuple(reader.shortfalls(clip.num_frames)),
         remarks=tuple(reader.remarks),
-        shots=tuple(clip.shots),
-        faces=tuple(sorted(clip.faces, key=lambda face: (face.frame, face.track))),
+        shots=shots,
+        faces=tuple(faces),
     )
+
+
+def kept_index(
+    reader: Reader,
+    detector: Detector,
+    output: Path,
+    *,
+    min_face_px: int,
+    on_progress: OnProgress = ignore_progress,
+) -> FaceIndex:
+    """Return the index kept for a conversion to `output`; analyse and keep it when there is none.
+
+    An index without faces is returned but not kept: a conversion must say that there is nothing to do.
+    """
+    source = reader.info.path
+    digest = clip_fingerprint(source)
+    place = index_path(source, output, digest, reader.info.video_stream)
+    index = load_index(place, digest, detector.name, min_face_px)
+    if index is None:
+        index = analyse(reader, detector, min_face_px=min_face_px, needs_face=False, on_progress=on_progress)
+        if index.faces:
+            index.save(place)
+    return index
 
 
 def _frame_table(time_base: Fraction, times: list[tuple[int, int, int]]) -> FrameTable:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from faceswap import geometry
 from faceswap.faces.base import Detection, Detector, non_maximum_suppression, overlap
-from faceswap.faces.fields import UPPER, field_of
+from faceswap.faces.fields import UPPER
 from faceswap.faces.views import Orientation, render_view, upright_from_frame
+from faceswap.media.planes import field_of
 from faceswap.types import FIVE, Frame, Matrix
 
 _FULL_SIDE = 640

@@ -12,18 +12,19 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
-from faceswap.types import Face, FrameTable, Shot
+from faceswap.types import Face, FrameTable, Shot, Transition
 
 SCHEMA_VERSION = 2
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE shots (start INTEGER PRIMARY KEY, stop INTEGER NOT NULL);
+CREATE TABLE shots (start INTEGER PRIMARY KEY, stop INTEGER NOT NULL, transition TEXT NOT NULL);
 CREATE TABLE frames (
     frame INTEGER PRIMARY KEY, pts INTEGER NOT NULL, duration INTEGER NOT NULL, digest INTEGER NOT NULL
 );
@@ -106,7 +107,9 @@ class FaceIndex:
             "remarks": json.dumps(self.remarks),
         }
         database.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in meta.items()])
-        database.executemany("INSERT INTO shots VALUES (?, ?)", [(s.start, s.stop) for s in self.shots])
+        database.executemany(
+            "INSERT INTO shots VALUES (?, ?, ?)", [(s.start, s.stop, s.transition) for s in self.shots]
+        )
         columns = (self.frames.pts, self.frames.duration, self.frames.digest)
         rows = zip(range(self.num_frames), *(column.tolist() for column in columns), strict=True)
         database.executemany("INSERT INTO frames VALUES (?, ?, ?, ?)", rows)
@@ -135,7 +138,9 @@ class FaceIndex:
                     min_face_px=int(meta["min_face_px"]),
                     shortfalls=tuple(json.loads(meta["shortfalls"])),
                     remarks=tuple(json.loads(meta["remarks"])),
-                    shots=tuple(Shot(*row) for row in database.execute("SELECT start, stop FROM shots ORDER BY start")),
+                    shots=tuple(
+                        map(_shot, database.execute("SELECT start, stop, transition FROM shots ORDER BY start"))
+                    ),
                     faces=tuple(map(_face, database.execute("SELECT * FROM faces ORDER BY frame, track"))),
                 )
         except (sqlite3.Error, KeyError, ValueError, TypeError, IndexError) as error:
@@ -148,6 +153,13 @@ def _frame_table(time_base: Fraction, database: sqlite3.Connection) -> FrameTabl
     rows = database.execute("SELECT pts, duration, digest FROM frames ORDER BY frame").fetchall()
     pts, duration, digest = np.array(rows, dtype=np.int64).reshape(-1, 3).T
     return FrameTable(time_base, pts.copy(), duration.copy(), digest.astype(np.uint32))
+
+
+def _shot(row: tuple) -> Shot:
+    start, stop, transition = row
+    if transition not in get_args(Transition):
+        raise ValueError(f"a shot begins by {transition!r}")
+    return Shot(start, stop, transition)
 
 
 def _row(face: Face) -> tuple[object, ...]:

@@ -1,7 +1,8 @@
-"""Joining detections of one shot into tracks, aligning and smoothing them, bridging short gaps."""
+"""Joining detections into tracks, dividing them where shots end, aligning and smoothing them, bridging short gaps."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from faceswap.faces.align import frame_from_canonical
 from faceswap.faces.base import Detection, overlap
 from faceswap.faces.smooth import smooth_track
 from faceswap.geometry import Similarity
-from faceswap.types import Face
+from faceswap.types import Face, Shot
 
 _MIN_OVERLAP = 0.25
 MAX_GAP = 8
@@ -29,16 +30,25 @@ class _Track:
         self.frames.append(frame)
         self.detections.append(detection)
 
+    def part(self, shot: Shot) -> _Track | None:
+        """Return the detections inside a shot; None when there are none."""
+        first, after = bisect_left(self.frames, shot.start), bisect_left(self.frames, shot.stop)
+        return _Track(self.frames[first:after], self.detections[first:after]) if first < after else None
+
 
 class Tracker:
-    """Collects the detections of one shot, frame by frame."""
+    """Collects the detections of a clip, frame by frame.
+
+    Where shots end is known only later (a dissolve, when it is over), so tracks may run across; `split` divides them.
+    """
 
     def __init__(self) -> None:
         self._tracks: list[_Track] = []
+        self._live: list[_Track] = []
 
     def add(self, frame: int, detections: Sequence[Detection], max_gap: int = MAX_GAP) -> None:
         """Append each detection to the live track it overlaps most, or start a new one."""
-        live = [t for t in self._tracks if frame - t.frames[-1] <= max_gap]
+        live = self._live = [t for t in self._live if frame - t.frames[-1] <= max_gap]
         pairs = [
             (overlap(track.detections[-1].box, detection.box), i, k)
             for i, track in enumerate(live)
@@ -56,6 +66,19 @@ class Tracker:
                 track = _Track()
                 track.add(frame, detection)
                 self._tracks.append(track)
+                self._live.append(track)
+
+    def split(self, shots: Sequence[Shot]) -> list[Tracker]:
+        """Return the tracks of each shot, cut at its ends; shots in order, without gaps."""
+        parts = [Tracker() for _ in shots]
+        starts = [shot.start for shot in shots]
+        for track in self._tracks:
+            first, last = (bisect_right(starts, frame) - 1 for frame in (track.frames[0], track.frames[-1]))
+            for number in range(first, last + 1):
+                inside = track.part(shots[number])
+                if inside is not None:
+                    parts[number]._tracks.append(inside)
+        return parts
 
     def finish(self, first_number: int, *, step: int = 1, min_frames: int = 1) -> list[list[Face]]:
         """Return the aligned, smoothed faces of each track, numbered from `first_number`.

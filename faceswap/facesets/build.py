@@ -15,7 +15,7 @@ from faceswap.errors import FaceswapError, InterruptedRunError, NoFaceError, Res
 from faceswap.faces.align import TEMPLATE, patch_from_frame
 from faceswap.faces.analyse import analyse, clip_fingerprint
 from faceswap.faces.base import Detector
-from faceswap.faces.fields import UPPER, field_of
+from faceswap.faces.fields import UPPER
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.faces.views import render_view
@@ -24,6 +24,7 @@ from faceswap.facesets.store import FaceSet
 from faceswap.files import disk_errors_named, folder_lock, sync_file, sync_folder
 from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.media.pictures import PictureFolder, write_picture
+from faceswap.media.planes import field_of
 from faceswap.media.reader import Reader, open_clip
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.types import Coverage, CropSpec, Face, Frame

@@ -57,6 +57,8 @@ def missing_bytes(path: Path) -> int:
 
     Knows MP4/MOV boxes, the Matroska/WebM segment, RIFF (AVI) and the packets of transport streams.
     """
+    if not path.is_file():
+        return 0
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

@@ -68,10 +68,21 @@ def _convert_fields(
     return tuple(weave(upper, lower) for upper, lower in zip(*fields, strict=True))
 
 
+def field_of(frame: Frame, parity: int) -> Frame:
+    """Return one field as a picture of half the height; its planes are views.
+
+    Args:
+        parity: 0 = lines 0, 2, 4 ..., 1 = lines 1, 3, 5 ...
+    """
+    color = replace(frame.color, siting=field_siting(frame.color.siting, parity))
+    return replace(frame, planes=tuple(plane[parity::2] for plane in frame.planes), color=color)
+
+
 def weave(upper: NDArray, lower: NDArray) -> NDArray:
-    """Return the (h, w) plane whose even lines are `upper`'s and whose odd lines are `lower`'s."""
-    woven = np.empty((len(upper) + len(lower), upper.shape[1]), dtype=upper.dtype)
-    woven[0::2], woven[1::2] = upper, lower
+    """Return the (..., h, w) picture whose even lines are `upper`'s and whose odd lines are `lower`'s."""
+    *rest, height, width = upper.shape
+    woven = np.empty((*rest, height + lower.shape[-2], width), dtype=upper.dtype)
+    woven[..., 0::2, :], woven[..., 1::2, :] = upper, lower
     return woven
 
 

@@ -12,38 +12,21 @@ import av
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.clip_color import FULL_RANGE, ColorTags, color_info, color_tags
 from faceswap.media.decoders import FirstLook, first_look, measured_rate
 from faceswap.media.display import checked_matrix, right_angle_turn
 from faceswap.media.hdr import DynamicRange, lost_metadata, read_dynamic_range
 from faceswap.media.interlace import field_order_of
 from faceswap.media.layouts import is_gray, layout_of, planar_name
-from faceswap.media.siting import siting_of
 from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
 _MIN_SIDE = 16
-_HD_WIDTH, _SD_HEIGHT = 1280, 576
-_CENTER_SITED = {"mjpeg", "mpeg1video"}
-_BT2020_PRIMARIES = 9
-_STUDIO_BY_STANDARD = {"h264", "hevc", "vvc", "av1", "vp9"}
-"""Codecs whose untagged video is studio range, gray or not; others write gray pictures in full range."""
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<SmoothStreamingMedia", b"v=0")
+"""How lists of other files begin (HLS, concat, DASH, IMF, Smooth Streaming, SDP)."""
+_PLAYLIST_BYTES = 256
 _MAX_SANE_RATE = 240
 """Frames per second; above it the header is checked against the times of the packets."""
-
-# AVCOL_SPC_* (ITU-T H.273 matrix coefficients).
-_MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
-_UNSPECIFIED, _FULL_RANGE = 2, 2
-
-
-@dataclass(frozen=True, slots=True)
-class ColorTags:
-    """The raw H.273 numbers of the stream, carried to the output unchanged; 2 = unspecified."""
-
-    primaries: int
-    transfer: int
-    matrix: int
-    range: int
-    """0 = unspecified, 1 = studio, 2 = full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +81,7 @@ def open_input(path: Path) -> Any:
         raise UsageError(f"{path} {kind}; give the path of a video file")
     if path.stat().st_size == 0:
         raise UnsupportedInputError(f"{path} is empty (0 bytes); copy or download it again")
+    _refuse_playlist(path)
     try:
         # `file:` keeps names like `concat:x` or `-x` from meaning anything; the whitelist keeps playlists local.
         return av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file,crypto,data"})
@@ -105,13 +89,22 @@ def open_input(path: Path) -> Any:
         raise UnsupportedInputError(f"{path} cannot be opened as video ({_reason(error)}); is it complete?") from error
 
 
+def _refuse_playlist(path: Path) -> None:
+    """Raise UnsupportedInputError for files that only name other files: FFmpeg would open whatever they name."""
+    with path.open("rb") as file:
+        head = file.read(_PLAYLIST_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(_PLAYLISTS):
+        raise UnsupportedInputError(f"{path} is a playlist, not a clip; give the clip that it names")
+
+
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
 def video_streams(container: Any) -> list[Any]:
-    """Return the real video streams of an input: no cover pictures."""
-    return [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    """Return the real video streams of an input: no cover pictures, none without a size where others have one."""
+    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    return [s for s in streams if getattr(s.codec_context, "width", 0)] or streams
 
 
 def pick_video_stream(container: Any, path: Path, number: int | None = None) -> Any:
@@ -193,14 +186,14 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         layout, bits = layout_of(planar_name(frame.format.name))
     except UnsupportedInputError as error:
         raise UnsupportedInputError(f"{path}: {error}") from error
-    tags = _color_tags(frame, context)
-    color, notes = _color_info(tags, frame, layout, bits, context)
+    tags = color_tags(frame, context)
+    color, notes = color_info(tags, frame, layout, bits, context)
     if look.loses_alpha:
-        notes.append("the clip has alpha, which this FFmpeg cannot decode (no libvpx): alpha is dropped")
+        notes.append("the clip carries alpha beside its pictures that does not decode here: alpha is dropped")
     if is_gray(frame.format.name):
         notes.append(f"the clip is gray ({frame.format.name}): it is worked on as {layout.name} with neutral colour")
         if color.full_range:
-            tags = replace(tags, range=_FULL_RANGE)
+            tags = replace(tags, range=FULL_RANGE)
     notes += [f"{what} is not carried to the output" for what in lost_metadata(frame)]
     matrix, matrix_notes = checked_matrix(_display_matrix(frame))
     return ClipInfo(
@@ -225,20 +218,6 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
     )
 
 
-def _color_tags(frame: Any, context: Any) -> ColorTags:
-    """Return the frame's tags; where it has none, those of the container."""
-
-    def first(of_frame: int, of_stream: int, unspecified: int) -> int:
-        return int(of_stream) if int(of_frame) == unspecified else int(of_frame)
-
-    return ColorTags(
-        first(frame.color_primaries, context.color_primaries, _UNSPECIFIED),
-        first(frame.color_trc, context.color_trc, _UNSPECIFIED),
-        first(frame.colorspace, context.colorspace, _UNSPECIFIED),
-        first(frame.color_range, context.color_range, 0),
-    )
-
-
 def _num_promised(container: Any, stream: Any) -> int | None:
     if not stream.frames:
         return None
@@ -254,35 +233,6 @@ def _frame_count_hint(container: Any, stream: Any) -> int | None:
     if container.duration and stream.average_rate and _is_sane(stream.average_rate):
         return round(container.duration / av.time_base * float(stream.average_rate))
     return None
-
-
-def _color_info(
-    tags: ColorTags, frame: Any, layout: PlaneLayout, bits: int, context: Any
-) -> tuple[ColorInfo, list[str]]:
-    full = tags.range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-    if is_gray(frame.format.name) and tags.range == 0 and context.name not in _STUDIO_BY_STANDARD:
-        full = True
-    siting = siting_of(context.name, context.extradata) or _siting(tags, context.name)
-    if layout.is_rgb:
-        return ColorInfo(matrix="rgb", full_range=True, bit_depth=bits), []
-    matrix = _MATRICES.get(tags.matrix)
-    if matrix in (None, "rgb"):
-        is_hd = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
-        guess = "bt709" if is_hd else "bt601"
-        said = (
-            "does not say its YUV matrix"
-            if tags.matrix == _UNSPECIFIED
-            else f"has the YUV matrix {tags.matrix} (H.273)"
-        )
-        notes = [f"the clip {said}; {guess} is taken, as is usual for {frame.width}x{frame.height}"]
-        return ColorInfo(guess, full, bits, siting, is_guessed=True), notes
-    return ColorInfo(matrix, full, bits, siting), []
-
-
-def _siting(tags: ColorTags, codec: str) -> str:
-    if codec in _CENTER_SITED:
-        return "center"
-    return "topleft" if tags.primaries == _BT2020_PRIMARIES or _MATRICES.get(tags.matrix) == "bt2020" else "left"
 
 
 def _side_data(frame: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from faceswap.media.probe import open_input, pick_video_stream
-from faceswap.media.sieve import PacketSieve
+from faceswap.media.sieve import PacketSieve, lacks_facts
 
 _CHAPTER_TRACK_CODECS = {"text", "bin_data"}
 """mp4 stores chapters as a text track; the muxer writes a new one from the chapter list."""
@@ -54,6 +54,9 @@ class StreamCopier:
     def _add(self, stream: Any) -> None:
         codec = getattr(stream.codec_context, "name", None)
         if stream.type == "data" and self._source.chapters() and (codec or "bin_data") in _CHAPTER_TRACK_CODECS:
+            return
+        if lacks_facts(stream):
+            self._dropped.append(f"{stream.type} stream {stream.index} has a damaged header and is left out")
             return
         try:
             copy = self._output.add_stream_from_template(stream)

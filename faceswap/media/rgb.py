@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import color, geometry
+from faceswap.media.planes import field_of, weave
 from faceswap.types import Frame
 
 
@@ -20,12 +19,7 @@ def rgb_values(frame: Frame, *, is_interlaced: bool = False) -> NDArray[np.float
         is_interlaced: the lines belong to two fields in turn, which are never mixed.
     """
     if is_interlaced and frame.layout.chroma_shift[0]:
-        picture = np.empty((3, *frame.size), dtype=np.float32)
-        for parity in (0, 1):
-            color_of_field = replace(frame.color, siting=geometry.field_siting(frame.color.siting, parity))
-            field = replace(frame, planes=tuple(p[parity::2] for p in frame.planes), color=color_of_field)
-            picture[:, parity::2] = rgb_values(field)
-        return picture
+        return weave(*(rgb_values(field_of(frame, parity)) for parity in (0, 1)))
     size = frame.size
     luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
     planes = [frame.planes[0].astype(np.float32)]

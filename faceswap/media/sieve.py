@@ -11,6 +11,13 @@ _KNOWS_RUN_IN = "matroska,webm"
 """Input format that says how long the run-in of a sound is, so that the Matroska muxer can put it before zero again."""
 
 
+def lacks_facts(stream: Any) -> bool:
+    """True for a picture without a size or a sound without a rate: its header is damaged, no muxer takes it."""
+    context = stream.codec_context
+    needed = {"video": "width", "audio": "sample_rate"}.get(stream.type)
+    return context is not None and needed is not None and not getattr(context, needed)
+
+
 class PacketSieve:
     """Tells packets that can be copied from those that cannot, and keeps count of the latter."""
 

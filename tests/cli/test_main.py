@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from clips import astronaut_picture, gradient_picture, make_clip, truncated
 from makers import tiny_model
 
-COMMANDS = ["demo", "extract", "train", "convert", "verify", "bench", "recipes list", "recipes show"]
+COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 
@@ -129,6 +130,50 @@ def test_cut_off_clip_is_converted_with_exit_code_four(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "cut off" in done.stderr or "damaged" in done.stderr
     assert (tmp_path / "out.mkv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shots", "3;4"], "like 3,7-9"),
+        (["--start", "soon"], "00:01:02:12"),
+        (["--trim"], "--shots, --start or --end"),
+    ],
+)
+def test_bad_choice_of_frames_is_refused_before_any_work(tmp_path: Path, options: list[str], message: str) -> None:
+    clip = make_clip(tmp_path / "in.mp4", num_frames=2)
+    done = faceswap("convert", clip, "-m", tiny_model(tmp_path / "model"), *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / ".faceswap").exists()
+
+
+def test_shots_lists_what_convert_takes_and_shares_its_index(tmp_path: Path) -> None:
+    def picture(frame: int) -> np.ndarray:
+        face = astronaut_picture((160, 200), frame)
+        return face if frame < 9 else np.ascontiguousarray(255 - face[:, ::-1] // 2)
+
+    clip = make_clip(tmp_path / "in.mp4", size=(160, 200), num_frames=14, picture=picture)
+    done = faceswap("shots", clip, "--json", "--quiet")
+    rows = [row for row in map(json.loads, done.stdout.splitlines()) if row["event"] == "shot"]
+    assert [(row["shot"], row["start_frame"], row["end_frame"], row["transition"]) for row in rows] == [
+        (1, 0, 9, "start"),
+        (2, 9, 14, "cut"),
+    ]
+    assert rows[0]["end"] == rows[1]["start"] == "00:00:00:09"
+    assert (rows[0]["faces"], rows[0]["tracks"]) == (9, 1)
+    assert len(faceswap("shots", clip).stdout.splitlines()) == 3
+    options = ("-m", tiny_model(tmp_path / "model"), "-o", tmp_path / "out.mp4", "--json", "--shots", "1")
+    summary = json.loads(faceswap("convert", clip, *options).stdout.splitlines()[-1])
+    assert (summary["has_reused_index"], summary["frames"], summary["faces"]) == (True, 14, 9)
+
+
+def test_shots_of_a_clip_without_faces_are_listed(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", num_frames=5)
+    done = faceswap("shots", clip)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 2
+    assert not (tmp_path / ".faceswap").exists()
 
 
 @pytest.mark.parametrize("command", ["extract", "verify"])

@@ -16,7 +16,7 @@ from faceswap import color, geometry, masks
 from faceswap.config import validated
 from faceswap.convert import blend
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.deliver import compositing_channels, raw_rgb
+from faceswap.convert.deliver import raw_rgb
 from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.names import product_paths
 from faceswap.convert.products import VideoProduct, compositing_product
@@ -158,23 +158,6 @@ def test_products_keep_size_times_turn_and_tags(tmp_path: Path, name: str) -> No
         assert getattr(after.info, fact) == getattr(reader.info, fact), fact
     assert [frame.time for frame in after] == [frame.time for frame in reader]
     assert ("yuva" in after.info.layout.name) == (name != "matte")
-
-
-def test_fields_of_interlaced_frames_are_drawn_apart(tmp_path: Path) -> None:
-    whole = layer(60, 45)
-    upper = replace(whole, parity=0)
-    given = rendered("yuv444p", ())
-    made = product("overlay", given, tmp_path)
-    both = made.picture(replace(given, layers=(upper, replace(whole, parity=1)))).planes
-    one = made.picture(replace(given, layers=(upper,))).planes
-    woven = made.picture(replace(given, layers=(whole,))).planes
-    assert one[3][1::2].max() == 0
-    np.testing.assert_array_equal(one[3][::2], both[3][::2])
-    # Drawn field by field or as a whole, an upright face lies in the same place.
-    assert np.abs(both[3] / 1023 - woven[3] / 1023).mean() < 0.01
-    channels = compositing_channels(replace(given, layers=(upper,)))
-    assert channels["A"].max() > 0.9
-    assert channels["A"][1::2].max() == channels["face.G"][1::2].max() == 0
 
 
 def test_rgb_sources_get_products_in_bt709(tmp_path: Path) -> None:

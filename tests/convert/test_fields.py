@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from faceswap import geometry, masks
 from faceswap.convert import blend
+from faceswap.convert.deliver import compositing_channels, overlay
 from faceswap.convert.engine import Layer, Rendered
-from faceswap.convert.fields import FieldEngine, engine_for, weave_fields
+from faceswap.convert.fields import FieldEngine, channels_by_field, draw_by_field, engine_for, weave_fields
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
-from faceswap.faces.fields import combing, face_in_field, field_of, lateness, moved
+from faceswap.faces.fields import combing, face_in_field, lateness, moved
+from faceswap.media.layouts import layout_of
+from faceswap.media.planes import field_of
 from faceswap.types import CropSpec, Face, FieldOrder, Frame, Patch
 
 CROP = CropSpec(64, "face")
@@ -276,3 +279,32 @@ def test_combing_tells_two_moments_from_one() -> None:
     assert [combing(woven[n], faces[n][0]) for n in range(2)] == [1, 1]
     assert [combing(full[n], faces[0][0]) for n in range(2)] == [0, 0]
     assert combing(full[0], face_at(5000, 60, 30)) == 1  # nothing of it is seen: the tags are believed
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_products_for_a_compositor_hold_each_fields_own_layer(order: FieldOrder) -> None:
+    """The overlay laid over the source gives the finished frame, in both fields of a face that moves fast."""
+    _, woven = footage("yuv444p10le", order, 3)
+    faces = upper_faces(3, order)
+    result = FieldEngine(Marker(), order, faces).process(woven[1:2], [faces[1]], [0])[0]
+    layout, _ = layout_of("yuva444p10le")
+
+    def overlay_of(part: Rendered) -> Frame:
+        neutral = [np.full(part.source.size, code, np.uint16) for code in (64, 512, 512, 0)]
+        return overlay(part, replace(part.source, planes=tuple(neutral), layout=layout))
+
+    drawn = draw_by_field(result, overlay_of)
+    assert drawn.size == SIZE
+    alpha = drawn.planes[3] / 1023
+    for i, black in enumerate((64, 512, 512)):
+        again = result.source.planes[i] * (1 - alpha) + (drawn.planes[i] - black * (1 - alpha))
+        assert np.abs(again - result.frame.planes[i]).max() <= 2
+    channels = channels_by_field(result, compositing_channels)
+    np.testing.assert_allclose(channels["A"], alpha, atol=0.001)
+    assert channels["face.R"].shape == SIZE
+
+
+def test_progressive_frames_are_drawn_at_once() -> None:
+    frame = noise_frame()
+    rendered = Rendered(frame, frame)
+    assert draw_by_field(rendered, lambda part: part.source) is frame

@@ -104,6 +104,35 @@ def visible_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != ".faceswap")
 
 
+def test_picture_is_filtered_first_and_the_other_streams_stay(clip: Path, model: SwapModel) -> None:
+    pytest.importorskip("ffmpeg", reason="the extra `ffmpeg` is not installed")
+    pytest.importorskip("imageio_ffmpeg", reason="the extra `ffmpeg` is not installed")
+    output = clip.parent / "out.mkv"
+    config = LOSSLESS.model_copy(update={"ffmpeg_filter": "lutyuv=u=128:v=128", "start": "6"})
+    report = convert(clip, model, output, config=config)
+    frames = list(VideoReader(output))
+    assert [round(frame.time.seconds * 1000) for frame in frames] == MILLISECONDS
+    assert all((frame.planes[1] == 128).all() for frame in frames[:6])
+    assert packets_of(output, "audio") == packets_of(clip, "audio")
+    assert report.faces == 6
+    assert "lutyuv" in report.notes[0]
+    again = convert(clip, model, output, config=config, overwrite=True)
+    assert again.has_reused_index
+    kept = sorted(path.name.split(".", 1)[1] for path in (clip.parent / ".faceswap").iterdir())
+    assert kept == ["faces.db", "filtered.mp4"]
+
+
+def test_frames_that_were_not_chosen_stay_bit_for_bit(clip: Path, model: SwapModel) -> None:
+    output = clip.parent / "out.mkv"
+    report = convert(clip, model, output, config=LOSSLESS.model_copy(update={"start": "pts:150", "end": "00:00:00.5"}))
+    changed = [
+        any((a != b).any() for a, b in zip(before.planes, after.planes, strict=True))
+        for before, after in zip(VideoReader(clip), VideoReader(output), strict=True)
+    ]
+    assert [MILLISECONDS[i] for i, has_changed in enumerate(changed) if has_changed] == [150, 230, 270, 310, 350]
+    assert (report.faces, report.skipped) == (5, {"faces outside the chosen frames": 7})
+
+
 def test_output_equals_input_outside_the_face_bit_for_bit(
     converted: tuple[Path, ConvertReport], source: Path, model: SwapModel
 ) -> None:

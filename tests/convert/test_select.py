@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from makers import face_at, frame_table
 
+from faceswap.convert.range import FrameChoice
 from faceswap.convert.select import chosen_faces, main_tracks
+from faceswap.errors import NoFaceError
 from faceswap.faces.index import FaceIndex
 from faceswap.types import Face, Shot
 
@@ -69,3 +72,21 @@ def test_a_stranger_who_appears_elsewhere_later_is_not_taken_for_the_main_person
     before = [face_at(60, 60, 20, frame=i, track=0) for i in range(40)]
     stranger = [face_at(400, 60, 20, frame=45 + i, track=1) for i in range(20)]
     assert main_tracks(index_of([*before, *stranger])) == {0}
+
+
+def test_only_chosen_frames_are_swapped() -> None:
+    index = index_of(run_of(0, 30, 0, 10) + run_of(1, 30, 10, 20))
+    chosen, skipped = chosen_faces(index, "main", FrameChoice.parse("2", None, "15"))
+    assert sorted(chosen) == list(range(10, 15))
+    assert skipped == {"faces outside the chosen frames": 15}
+
+
+def test_main_person_of_a_shot_does_not_depend_on_the_chosen_frames() -> None:
+    index = index_of(run_of(0, 20, 0, 10) + run_of(1, 25, 8, 10))
+    chosen, _ = chosen_faces(index, "main", FrameChoice.parse(None, "8", "10"))
+    assert {face.track for faces in chosen.values() for face in faces} == {0}
+
+
+def test_chosen_frames_without_a_face_are_an_error() -> None:
+    with pytest.raises(NoFaceError, match="faceswap shots"):
+        chosen_faces(index_of(run_of(0, 30, 0, 10)), "all", FrameChoice.parse("2"))

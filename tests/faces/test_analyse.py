@@ -36,7 +36,7 @@ def index(clip: Path) -> FaceIndex:
 
 
 def test_cut_divides_the_clip_into_shots(index: FaceIndex) -> None:
-    assert index.shots == (Shot(0, 12), Shot(12, 22))
+    assert index.shots == (Shot(0, 12, "start"), Shot(12, 22, "cut"))
     assert index.num_frames == 22
 
 
@@ -65,6 +65,22 @@ def test_faces_follow_the_movement(index: FaceIndex) -> None:
 def test_index_names_clip_and_detector(index: FaceIndex, clip: Path) -> None:
     assert index.fingerprint == fingerprint(clip)
     assert index.detector == detector().name
+
+
+def test_no_track_crosses_a_dissolve(tmp_path: Path) -> None:
+    old, new = astronaut_picture(SIZE, -10), (astronaut_picture(SIZE, 10)[:, ::-1] * 0.8).astype(np.uint8)
+
+    def melting(frame: int) -> np.ndarray:
+        share = min(max((frame - 15) / 12, 0), 1)
+        return np.rint((1 - share) * old + share * new).astype(np.uint8)
+
+    index = analyse(open_clip(make_clip(tmp_path / "melt.mp4", size=SIZE, num_frames=40, picture=melting)), detector())
+    assert [shot.transition for shot in index.shots] == ["start", "dissolve"]
+    assert abs(index.shots[1].start - 21) <= 2
+    before, after = ({f.track for f in index.faces if f.frame in shot} for shot in index.shots)
+    assert before
+    assert after
+    assert before.isdisjoint(after)
 
 
 def test_every_third_frame_only(clip: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 from clips import astronaut_picture
@@ -55,13 +56,14 @@ def test_face_in_a_turned_clip_is_given_in_stored_pixels(orientation: NDArray, s
 
 
 def test_face_of_an_interlaced_frame_is_found_where_its_upper_field_shows_it() -> None:
-    upper, lower = astronaut_picture(SIZE), astronaut_picture(SIZE, 20.0)
+    # Softened as cameras do: every second line of a picture that is too sharp shows something else.
+    upper, lower = (cv2.GaussianBlur(astronaut_picture(SIZE, shift), (0, 0), 1.2) for shift in (0.0, 20.0))
     frame = upper.copy()
     frame[1::2] = lower[1::2]
     (expected,) = find(rgb_frame(upper))
     (found,) = FaceFinder(detector(), None, 24, is_interlaced=True).in_whole_frames([rgb_frame(frame)])[0]
-    np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=1.5)
-    np.testing.assert_allclose(found.box, expected.box, atol=5)
+    np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=0.5)
+    np.testing.assert_allclose(found.box, expected.box, atol=1)
 
 
 def test_small_faces_are_left_out() -> None:

@@ -20,7 +20,8 @@ def small_index() -> FaceIndex:
         face_at(50 + frame, 60, 20, angle=0.1, frame=frame, track=track) for frame in (0, 1, 5) for track in (0, 1)
     ]
     faces[2] = replace(faces[2], is_interpolated=True)
-    return FaceIndex("ab" * 32, "centerface-1", frame_table(8), 1, 24, (), (), (Shot(0, 4), Shot(4, 8)), tuple(faces))
+    shots = (Shot(0, 4, "start"), Shot(4, 8, "dissolve"))
+    return FaceIndex("ab" * 32, "centerface-1", frame_table(8), 1, 24, (), (), shots, tuple(faces))
 
 
 def test_index_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -72,6 +73,11 @@ def damage_field(path: Path) -> None:
         database.execute("UPDATE faces SET box = '[1, 2'")
 
 
+def damage_transition(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE shots SET transition = 'wipe'")
+
+
 def damage_missing_key(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("DELETE FROM meta WHERE key = 'every'")
@@ -79,7 +85,15 @@ def damage_missing_key(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [damage_nothing_there, damage_empty, damage_garbage, damage_truncated, damage_field, damage_missing_key],
+    [
+        damage_nothing_there,
+        damage_empty,
+        damage_garbage,
+        damage_truncated,
+        damage_field,
+        damage_transition,
+        damage_missing_key,
+    ],
 )
 def test_damaged_index_is_named_as_such(tmp_path: Path, damage: object) -> None:
     path = tmp_path / "clip.faces.db"

@@ -6,7 +6,7 @@ from makers import face_at
 
 from faceswap.faces.base import Detection
 from faceswap.faces.track import MAX_GAP, Tracker
-from faceswap.types import Face
+from faceswap.types import Face, Shot
 
 
 def seen(x: float, y: float = 100.0, iod: float = 30.0, score: float = 0.9) -> Detection:
@@ -93,3 +93,31 @@ def test_no_detections_give_no_tracks() -> None:
     tracker = Tracker()
     tracker.add(0, [])
     assert tracker.finish(0) == []
+
+
+def test_tracks_are_divided_where_a_shot_ends() -> None:
+    tracker = Tracker()
+    for frame in range(20):
+        tracker.add(frame, [seen(100 if frame < 12 else 104)])
+    before, after = (part.finish(0) for part in tracker.split([Shot(0, 12, "start"), Shot(12, 20, "dissolve")]))
+    assert [[face.frame for face in track] for track in before] == [list(range(12))]
+    assert [[face.frame for face in track] for track in after] == [list(range(12, 20))]
+    # Smoothed apart: the step of 4 px between the last of one and the first of the other is still there.
+    assert after[0][0].frame_from_canonical[0, 2] - before[0][-1].frame_from_canonical[0, 2] > 3.5  # type: ignore[index]
+
+
+def test_gap_is_not_bridged_across_the_end_of_a_shot() -> None:
+    tracker = Tracker()
+    for frame in (*range(8), *range(12, 20)):
+        tracker.add(frame, [seen(100)])
+    parts = [part.finish(0) for part in tracker.split([Shot(0, 10, "start"), Shot(10, 20, "dissolve")])]
+    assert [[face.frame for face in track] for (track,) in parts] == [list(range(8)), list(range(12, 20))]
+
+
+def test_few_detections_left_at_the_seam_are_dropped() -> None:
+    tracker = Tracker()
+    for frame in range(14):
+        tracker.add(frame, [seen(100)])
+    before, after = tracker.split([Shot(0, 12, "start"), Shot(12, 30, "dissolve")])
+    assert [len(track) for track in before.finish(0, min_frames=3)] == [12]
+    assert after.finish(0, min_frames=3) == []

@@ -13,6 +13,7 @@ import pytest
 from facts import assert_same_surroundings, assert_same_times, facts_of
 from makers import FixedDetector, tiny_model
 
+from faceswap.cli.main import main
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.convert.report import ConvertReport
@@ -188,3 +189,19 @@ def test_name_with_a_leading_dash_is_no_option(model: SwapModel, tmp_path: Path,
     shutil.copy(CORPUS / "media__sample_android_slow_motion.mp4", tmp_path / "-video-with-dash-.mp4")
     monkeypatch.chdir(tmp_path)
     assert convert(Path("-video-with-dash-.mp4"), Path("-out.mp4"), model).frames == 7
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_command_ends_with_one_line_and_exit_code_3(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model_path, output = tiny_model(tmp_path / "model"), tmp_path / "out"
+    output.mkdir()
+    words = ["faceswap", "convert", str(CORPUS / name), "-m", str(model_path), "-o", str(output / "out.mp4")]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr().err
+    assert (ended.value.code, len(said.splitlines())) == (3, 1)
+    assert said.startswith("faceswap: ")
+    assert list(output.iterdir()) == []

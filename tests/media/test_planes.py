@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from faceswap.errors import UsageError
 from faceswap.media.dither import bayer_tile
 from faceswap.media.layouts import layout_of
-from faceswap.media.planes import convert_planes, rgb_color, rgb_picture
+from faceswap.media.planes import convert_planes, rgb_color, rgb_picture, weave
+from faceswap.media.rgb import rgb_values
 from faceswap.types import ColorInfo, Frame, PlaneLayout
 
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
@@ -273,3 +274,43 @@ def test_rgb_picture_is_rgb_of_either_depth() -> None:
 def test_rgb_picture_of_another_depth_is_refused() -> None:
     with pytest.raises(UsageError, match="10 bits"):
         rgb_picture(frame_of("yuv420p"), 10)
+
+
+@pytest.mark.parametrize(("name", "to_name"), [("yuv422p", "yuv420p"), ("yuv420p10le", "yuv422p"), ("yuv420p", "gbrp")])
+def test_fields_are_not_mixed(name: str, to_name: str) -> None:
+    frame, other = frame_of(name), noise_frame(name, SIZE, seed=77)
+    layout, bits = layout_of(to_name)
+    color = rgb_color(bits) if layout.is_rgb else replace(frame.color, bit_depth=bits)
+    mixed = [weave(a[0::2], b[1::2]) for a, b in zip(frame.planes, other.planes, strict=True)]
+    first, second = (
+        convert_planes(planes, frame.layout, frame.color, layout, color, is_interlaced=True)
+        for planes in (frame.planes, mixed)
+    )
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a[0::2], b[0::2])
+        assert (a[1::2] != b[1::2]).any()
+
+
+def test_whole_pictures_of_interlaced_frames_do_not_mix_fields_either() -> None:
+    frame, other = frame_of("yuv420p"), noise_frame("yuv420p", SIZE, seed=77)
+    planes = tuple(weave(a[0::2], b[1::2]) for a, b in zip(frame.planes, other.planes, strict=True))
+    mixed = replace(frame, planes=planes)
+    first, second = (rgb_picture(f, is_interlaced=True) for f in (frame, mixed))
+    np.testing.assert_array_equal(first[0::2], second[0::2])
+    first, second = (rgb_values(f, is_interlaced=True) for f in (frame, mixed))
+    np.testing.assert_array_equal(first[:, 0::2], second[:, 0::2])
+    assert (rgb_values(frame)[:, 0::2] != rgb_values(mixed)[:, 0::2]).any()
+
+
+@pytest.mark.parametrize("siting", ["left", "center"])
+def test_ramps_across_the_lines_of_both_fields_stay_where_they_are(siting: str) -> None:
+    """Chroma that rises evenly down the frame rises evenly in each field and over both, away from the borders."""
+    size, color = (64, 32), ColorInfo("bt709", False, 16, siting)
+    small, full = layout_of("yuv420p16le")[0], layout_of("yuv422p16le")[0]
+    lines = (20000 + 200 * np.arange(32)).astype(np.uint16)[:, None].repeat(16, axis=1)
+    luma = np.full(size, 30000, dtype=np.uint16)
+    _, chroma, _ = convert_planes((luma, lines, lines), small, color, full, color, is_interlaced=True)
+    expected = 20000 + 200 * ((np.arange(64) + 0.5) / 2 - 0.5)
+    np.testing.assert_allclose(chroma[4:-4, 8].astype(float), expected[4:-4], atol=1)
+    _, back, _ = convert_planes((luma, chroma, chroma), full, color, small, color, is_interlaced=True)
+    np.testing.assert_allclose(back[4:-4].astype(float), lines[4:-4].astype(float), atol=1)

@@ -99,3 +99,20 @@ def test_odd_files_are_read_or_refused_in_one_line() -> None:
     assert counts["c2pa-python__test.avi"] == 901
     assert counts["media__iibbibb_editlist_videoonly.mp4"] == 12
     assert "media__sample_audio_only.mp4" not in counts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXTINF:1,\nsecret.mp4\n",
+        "ffconcat version 1.0\nfile secret.mp4\n",
+        '\ufeff<?xml version="1.0"?><MPD></MPD>',
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\n",
+    ],
+)
+def test_playlist_is_refused_before_anything_it_names_is_opened(tmp_path: Path, text: str) -> None:
+    make_clip(tmp_path / "secret.mp4", num_frames=1)
+    path = tmp_path / "list.mp4"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UnsupportedInputError, match="playlist"):
+        open_clip(path)

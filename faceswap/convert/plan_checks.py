@@ -1,0 +1,89 @@
+"""What is checked before a conversion starts: places to write to, optional packages, room for the mark."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from faceswap.convert.config import ConvertConfig
+from faceswap.convert.names import product_paths
+from faceswap.convert.timeline import open_otio
+from faceswap.errors import ProvenanceError, UsageError
+from faceswap.media.encode_plan import EncodePlan
+from faceswap.media.picture_files import open_exr_package
+from faceswap.media.sequence import SequenceTarget
+
+
+def check_places(
+    source: Path, target: Path, pictures: SequenceTarget | None, config: ConvertConfig, *, overwrite: bool
+) -> None:
+    """Refuse outputs that exist, are folders, or cannot be written.
+
+    Args:
+        pictures: set when the clip is written as pictures.
+
+    Raises:
+        UsageError: with the remedy.
+    """
+    if pictures is not None:
+        _check_pictures(pictures, overwrite)
+    else:
+        _check_output(source, target, overwrite)
+    for path in product_paths(target, config.deliver):
+        if path != target:
+            _check_output(source, path, overwrite)
+
+
+def check_words(config: ConvertConfig) -> None:
+    """Refuse settings that contradict each other.
+
+    Raises:
+        UsageError: with the remedy.
+    """
+    if config.choice.is_everything and config.trim:
+        raise UsageError("--trim keeps the chosen frames only; choose some with --shots, --start or --end")
+    if config.trim and "otio" in config.deliver:
+        raise UsageError("a timeline shows the whole clip; leave out --trim or otio in --deliver")
+
+
+def _check_pictures(target: SequenceTarget, overwrite: bool) -> None:
+    if target.folder.exists() and not target.folder.is_dir():
+        raise UsageError(f"{target.folder} is a file, not a folder for pictures; choose another -o")
+    if not target.folder.parent.is_dir():
+        raise UsageError(f"the folder {target.folder.parent} does not exist; make it or choose another -o")
+    taken = target.taken_names()
+    if taken and not overwrite:
+        raise UsageError(
+            f"{target.folder} holds {len(taken)} files such as {taken[0]}; use --overwrite to replace them, or another -o"
+        )
+    if not os.access(target.folder if target.folder.exists() else target.folder.parent, os.W_OK):
+        raise UsageError(f"{target.folder} cannot be written to; choose another -o")
+
+
+def check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
+    """Raise UsageError for an optional package that is needed and missing."""
+    if encode.codec == "exr":
+        open_exr_package()
+    if "otio" in config.deliver:
+        open_otio()
+
+
+def check_mark(encode: EncodePlan) -> None:
+    if encode.muxer == "mpegts" and not encode.codec.startswith(("libx26", "h264", "hevc")):
+        raise ProvenanceError(
+            f"neither {encode.muxer} nor {encode.codec} could carry the mark that the clip is AI-modified; "
+            "use .mp4, .mov or .mkv, or H.264/H.265"
+        )
+
+
+def _check_output(source: Path, target: Path, overwrite: bool) -> None:
+    if not target.parent.is_dir():
+        raise UsageError(f"the folder {target.parent} does not exist; make it or choose another -o")
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder; give the output a file name")
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"{target} is the input itself; give another -o")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; use --overwrite to replace it, or another -o")
+    if not os.access(target.parent, os.W_OK):
+        raise UsageError(f"{target.parent} cannot be written to; choose another -o")
