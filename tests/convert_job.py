@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,39 @@ def use_small_segments(size: int = 16) -> None:
     segments.MAX_FRAMES, segments._MIN_FRAMES = size, size // 2
 
 
-def convert_in_small_segments(clip: Path, model: Path, output: Path, settings: dict[str, Any], jobs: int = 1) -> None:
+def hold_after(count: int, output: Path) -> None:
+    """Let conversions in this process wait when `count` segments are in the journal, until `release` is called."""
+    from faceswap.convert.work import SegmentRecord, WorkFolder
+
+    add, added = WorkFolder.add, []
+
+    def add_and_hold(work: WorkFolder, record: SegmentRecord) -> None:
+        add(work, record)
+        added.append(record)
+        if len(added) == count:
+            output.with_suffix(".held").touch()
+            while not output.with_suffix(".go").exists():
+                time.sleep(0.005)
+
+    WorkFolder.add = add_and_hold  # type: ignore[method-assign]
+
+
+def wait_until_held(process: Any, output: Path) -> None:
+    """Return when a conversion started with `hold` waits."""
+    while not output.with_suffix(".held").exists():
+        assert process.is_alive(), "ended before it had finished so many segments"
+        time.sleep(0.005)
+    output.with_suffix(".held").unlink()
+
+
+def release(output: Path) -> None:
+    """Let a conversion that waits go on."""
+    output.with_suffix(".go").touch()
+
+
+def convert_in_small_segments(
+    clip: Path, model: Path, output: Path, settings: dict[str, Any], jobs: int, hold: int | None
+) -> None:
     """Body of the process: convert, or exit with the error's code."""
     import torch
 
@@ -47,6 +80,8 @@ def convert_in_small_segments(clip: Path, model: Path, output: Path, settings: d
 
     torch.set_num_threads(2)
     use_small_segments()
+    if hold is not None:
+        hold_after(hold, output)
     try:
         convert_clip(clip, model, output, config=ConvertConfig(**settings), device="cpu", overwrite=True, jobs=jobs)
     except FaceswapError as error:
@@ -59,8 +94,13 @@ def said_by(output: Path) -> Path:
     return output.with_suffix(".said")
 
 
-def start(clip: Path, model: Path, output: Path, jobs: int = 1, **settings: Any) -> Any:
-    """Start a conversion and return its process."""
-    process = CONTEXT.Process(target=convert_in_small_segments, args=(clip, model, output, settings, jobs))
+def start(clip: Path, model: Path, output: Path, *, jobs: int = 1, hold: int | None = None, **settings: Any) -> Any:
+    """Start a conversion and return its process.
+
+    Args:
+        hold: it waits when so many segments are finished.
+    """
+    arguments = (clip, model, output, settings, jobs, hold)
+    process = CONTEXT.Process(target=convert_in_small_segments, args=arguments)
     process.start()
     return process

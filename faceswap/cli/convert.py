@@ -43,9 +43,12 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")
         ] = None,
         codec: Annotated[
-            str,
-            typer.Option(help="Encoder: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, h264_nvenc ..."),
-        ] = "libx264",
+            str | None,
+            typer.Option(
+                help="Encoder: h264 [default], h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, h264_nvenc ..., or "
+                "png, tiff, exr."
+            ),
+        ] = None,
         crf: Annotated[
             float | None, typer.Option(help="Constant quality on the encoder's own scale; lower is better.")
         ] = None,

@@ -10,6 +10,7 @@ from faceswap.config import Settings
 from faceswap.convert.range import FrameChoice
 from faceswap.media.encode_plan import EncodeSettings
 
+DEFAULT_CODEC = "libx264"
 Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
 
 
@@ -28,8 +29,9 @@ class ConvertConfig(Settings):
     """Smaller faces (larger side of the box) stay as they are."""
     ffmpeg_filter: str | None = None
     """FFmpeg filters for the whole picture before anything else, like "bwdif"; None = the picture as it is."""
-    codec: str = "libx264"
-    """Encoder of the clip: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, or a name of FFmpeg's."""
+    codec: str | None = None
+    """Encoder of the clip: h264, h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, or a name of FFmpeg's; png, tiff or exr
+    for pictures. None = h264, or with `copy_untouched` the one that makes what the source is."""
     crf: float | None = Field(None, ge=0, le=63)
     """Constant quality on the encoder's own scale; None = its default."""
     preset: str | None = None
@@ -84,5 +86,11 @@ class ConvertConfig(Settings):
         return FrameChoice.parse(self.shots, self.start, self.end)
 
     @property
+    def encoder(self) -> str:
+        """Name of the encoder, once `codec` is settled."""
+        return self.codec or DEFAULT_CODEC
+
+    @property
     def encode(self) -> EncodeSettings:
-        return EncodeSettings(self.codec, self.crf, self.preset, self.pix_fmt, self.profile)
+        """How the clip is encoded, once `codec` is settled."""
+        return EncodeSettings(self.encoder, self.crf, self.preset, self.pix_fmt, self.profile)

@@ -22,7 +22,13 @@ from faceswap.convert.smart import CopyPlan, plan_copies
 from faceswap.convert.work import SegmentRecord, WorkFolder, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
 from faceswap.device import shared_cpu
-from faceswap.errors import FaceswapError, InterruptedRunError, UnsupportedInputError
+from faceswap.errors import (
+    FaceswapError,
+    InterruptedRunError,
+    ResourceError,
+    UnsupportedInputError,
+    UsageError,
+)
 from faceswap.faces.index import FaceIndex
 from faceswap.files import sha256_file
 from faceswap.interrupt import StopRequest
@@ -111,7 +117,9 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
         try:
             dropped, checks = _assemble_all(plan, outputs, segments, work, index.frames, frames, copies)
             publish(outputs, plan, overwrite=run.overwrite)
-        except CopyMismatchError:
+        except (UsageError, ResourceError, InterruptedRunError):
+            raise  # repeating the command helps: keep what is finished
+        except FaceswapError:
             work.delete()
             raise
         finally:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from faceswap.convert.config import ConvertConfig
+from faceswap.convert.config import DEFAULT_CODEC, ConvertConfig
 from faceswap.convert.plan_checks import check_mark, check_packages, check_places, check_words
+from faceswap.convert.smart import matching_encoder
 from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import fingerprint, short_name
@@ -78,8 +79,9 @@ def plan_convert(
     info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     if config.ffmpeg_filter is not None:
         info = replace(info, field_order=None)  # the filter may be a deinterlacer: only its result tells
-    target = Path(output) if output is not None else _default_output(source, config.codec)
-    check_places(source, target, sequence_target(target, config.codec), config, overwrite=overwrite)
+    config = config.model_copy(update={"codec": _codec(info, config)})
+    target = Path(output) if output is not None else _default_output(source, config.encoder)
+    check_places(source, target, sequence_target(target, config.encoder), config, overwrite=overwrite)
     encode = _plan_pictures_or_clip(info, target, config)
     check_packages(encode, config)
     digest = fingerprint(source)
@@ -131,8 +133,14 @@ def with_filter(plan: ConvertPlan, detector: str, on_progress: OnProgress, stop:
     )
 
 
+def _codec(info: ClipInfo, config: ConvertConfig) -> str:
+    """Return the encoder to use: the one asked for, or the one that fits."""
+    fitting = matching_encoder(info) if config.copy_untouched and config.ffmpeg_filter is None else None
+    return config.codec or fitting or DEFAULT_CODEC
+
+
 def _plan_pictures_or_clip(info: ClipInfo, target: Path, config: ConvertConfig) -> EncodePlan:
-    pictures = sequence_target(target, config.codec)
+    pictures = sequence_target(target, config.encoder)
     if pictures is not None:
         return plan_pictures(info, pictures)
     encode = plan_encode(info, target, config.encode)

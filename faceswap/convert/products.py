@@ -103,7 +103,7 @@ def products_of(plan: ConvertPlan) -> list[Product]:
     """
     products: list[Product] = []
     if "clip" in plan.config.deliver:
-        target = sequence_target(plan.output, plan.config.codec)
+        target = sequence_target(plan.output, plan.config.encoder)
         if target is not None:
             products.append(SequenceProduct("clip", target, plan.info, texts_of(plan.mark)))
         else:

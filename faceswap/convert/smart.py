@@ -13,14 +13,8 @@ from faceswap.media.gops import COPYABLE, Gop, gops_of, read_source_packets
 from faceswap.media.probe import ClipInfo
 from faceswap.types import FrameTable
 
-_ENCODERS = {
-    "h264": ("libx264",),
-    "hevc": ("libx265",),
-    "prores": ("prores_ks",),
-    "dnxhd": ("dnxhd",),
-    "mjpeg": ("mjpeg",),
-}
-"""Encoders whose packets may stand beside the source's, by the source's codec."""
+_ENCODERS = {"h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "dnxhd": "dnxhd", "mjpeg": "mjpeg"}
+"""The encoder whose packets may stand beside the source's, by the source's codec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +71,15 @@ def plan_copies(
     return CopyPlan(tuple(runs), packets)
 
 
+def matching_encoder(info: ClipInfo) -> str | None:
+    """Return the encoder whose packets may stand beside those of a clip; None = no part of it can be copied."""
+    return _ENCODERS.get(info.codec)
+
+
 def _check(info: ClipInfo, encode: EncodePlan) -> None:
     if info.codec not in COPYABLE:
         raise UnsupportedInputError(f"parts of {info.codec} clips cannot be copied")
-    if encode.codec not in _ENCODERS[info.codec]:
+    if encode.codec != _ENCODERS[info.codec]:
         raise UnsupportedInputError(f"{encode.codec} cannot stand beside {info.codec}; leave --codec out")
     if encode.layout != info.layout or encode.tags != info.tags:
         raise UnsupportedInputError(f"its pictures would be stored as {encode.pix_fmt}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from convert_job import make_long_clip, said_by, start
+from convert_job import make_long_clip, release, said_by, start, wait_until_held
 from makers import tiny_model
 
 SETTINGS = {"preset": "ultrafast"}
@@ -44,11 +44,12 @@ def journal_of(output: Path) -> Path:
     return output.parent / ".faceswap" / f"{output.name}.work" / "journal"
 
 
-def wait_for_segments(process: Any, output: Path, count: int) -> None:
-    """Return when `count` segments are in the journal."""
-    while not journal_of(output).exists() or journal_of(output).read_bytes().count(b'"segment"') < count:
-        assert process.is_alive()
-        time.sleep(0.002)
+def kill_after(count: int, clip: Path, model: Path, output: Path, **settings: Any) -> None:
+    """Start a conversion and kill it when so many segments are finished."""
+    process = start(clip, model, output, hold=count, **settings)
+    wait_until_held(process, output)
+    process.kill()
+    process.join()
 
 
 def assert_clean(output: Path) -> None:
@@ -98,16 +99,14 @@ def test_a_kill_costs_at_most_the_segment_under_way(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
 ) -> None:
     output = tmp_path / "out.mp4"
-    process = start(clip, model, output, **SETTINGS)
-    wait_for_segments(process, output, 2)
-    process.kill()
-    process.join()
+    kill_after(2, clip, model, output, **SETTINGS)
     finished = {path.name: path.stat().st_mtime_ns for path in journal_of(output).parent.glob("seg-*.clip")}
     assert len(finished) >= 2
-    again = start(clip, model, output, **SETTINGS)
-    wait_for_segments(again, output, len(finished) + 1)
+    again = start(clip, model, output, hold=1, **SETTINGS)
+    wait_until_held(again, output)
     for name, time_ns in finished.items():
         assert (journal_of(output).parent / name).stat().st_mtime_ns == time_ns
+    release(output)
     finish(again)
     assert output.read_bytes() == uninterrupted[0]
 
@@ -121,9 +120,10 @@ def test_a_signal_keeps_finished_segments_and_says_how_to_go_on(
     number: signal.Signals,
 ) -> None:
     output = tmp_path / "out.mp4"
-    process = start(clip, model, output, **SETTINGS)
-    wait_for_segments(process, output, 1)
+    process = start(clip, model, output, hold=1, **SETTINGS)
+    wait_until_held(process, output)
     os.kill(process.pid, number)
+    release(output)
     process.join()
     assert process.exitcode == 128 + number
     assert "repeat the command to go on from there" in said_by(output).read_text()
@@ -137,10 +137,7 @@ def test_a_damaged_segment_is_rendered_again(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float], damage: str
 ) -> None:
     output = tmp_path / "out.mp4"
-    process = start(clip, model, output, **SETTINGS)
-    wait_for_segments(process, output, 2)
-    process.kill()
-    process.join()
+    kill_after(2, clip, model, output, **SETTINGS)
     segment = journal_of(output).parent / "seg-00001.clip"
     data, journal = segment.read_bytes(), journal_of(output)
     if damage == "flip":
@@ -161,10 +158,7 @@ def test_other_settings_start_afresh(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
 ) -> None:
     output = tmp_path / "out.mp4"
-    process = start(clip, model, output, feather=0.2, **SETTINGS)
-    wait_for_segments(process, output, 2)
-    process.kill()
-    process.join()
+    kill_after(2, clip, model, output, feather=0.2, **SETTINGS)
     finish(start(clip, model, output, **SETTINGS))
     assert output.read_bytes() == uninterrupted[0]
 
@@ -176,10 +170,7 @@ def test_a_source_that_changed_starts_afresh(
     for folder in (source.parent, output.parent):
         folder.mkdir()
     make_long_clip(source, num_frames=64)
-    process = start(source, model, output, **SETTINGS)
-    wait_for_segments(process, output, 2)
-    process.kill()
-    process.join()
+    kill_after(2, source, model, output, **SETTINGS)
     source.write_bytes(clip.read_bytes())
     finish(start(source, model, output, **SETTINGS))
     assert output.read_bytes() == uninterrupted[0]
@@ -208,11 +199,12 @@ def test_a_second_job_for_the_same_output_is_refused(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
 ) -> None:
     output = tmp_path / "out.mp4"
-    first = start(clip, model, output, **SETTINGS)
-    wait_for_segments(first, output, 1)
+    first = start(clip, model, output, hold=1, **SETTINGS)
+    wait_until_held(first, output)
     second = start(clip, model, output, **SETTINGS)
     second.join()
     assert second.exitcode == 2
     assert f"in use by process {first.pid}" in said_by(output).read_text()
+    release(output)
     finish(first)
     assert output.read_bytes() == uninterrupted[0]
