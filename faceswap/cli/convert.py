@@ -75,7 +75,10 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
         ] = False,
-        jobs: Annotated[int, typer.Option(min=1, help="Processes that render at once; the output is the same.")] = 1,
+        jobs: Annotated[
+            int | None,
+            typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
+        ] = None,
         video_stream: Annotated[
             int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
         ] = None,
@@ -104,6 +107,7 @@ def register(app: typer.Typer) -> None:
         from faceswap.convert.config import ConvertConfig
         from faceswap.convert.pipeline import convert_clip
         from faceswap.convert.plan import plan_convert
+        from faceswap.convert.workers import suggested_jobs
         from faceswap.models.swap_model import SwapModel
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
@@ -132,7 +136,7 @@ def register(app: typer.Typer) -> None:
             config=config,
             overwrite=overwrite,
             device=run.device,
-            jobs=jobs,
+            jobs=jobs or suggested_jobs(),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

@@ -31,6 +31,7 @@ from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 
 _POLL_SECONDS = 0.2
+_MAX_JOBS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class RenderJob:
         """Return where rendered frames go."""
         products = products_of(self.plan)
         return SegmentSink(WorkFolder(self.work), products, times, on_segment, is_spliced=self.is_spliced)
+
+
+def suggested_jobs() -> int:
+    """Return how many processes suit this machine: one for four cores, which an encoder and a network keep busy."""
+    return max(1, min(_MAX_JOBS, (os.cpu_count() or 1) // 4))
 
 
 def render_in_processes(
