@@ -18,7 +18,7 @@ from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import SequenceProduct, VideoProduct, products_of
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
-from faceswap.convert.smart import CopyPlan, plan_copies
+from faceswap.convert.smart import CopyPlan, fitted, plan_copies
 from faceswap.convert.work import SegmentRecord, WorkFolder, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
 from faceswap.device import shared_cpu
@@ -90,11 +90,21 @@ def make_output(run: ConvertRun, index: FaceIndex) -> Made:
             notes.append(f"nothing was copied from the source, everything was encoded, because {error}")
     if copies:
         try:
-            return _make(run, index, copies)
+            spliced = replace(plan, encode=fitted(plan.encode, plan.info))
+            made = _make(replace(run, plan=spliced), index, copies)
+            return replace(made, notes=(*_splice_notes(plan), *made.notes))
         except CopyMismatchError as error:
             notes.append(f"everything was encoded: the parts copied from the source did not fit ({error})")
     result = _make(run, index, None)
     return replace(result, notes=(*notes, *result.notes))
+
+
+def _splice_notes(plan: ConvertPlan) -> list[str]:
+    if plan.encode.codec == "libx265" and plan.encode.muxer in ("mp4", "mov"):
+        return [
+            f"H.265 of two encoders in {plan.encode.muxer} is tagged hev1, which Apple's players refuse; .mkv has no tag"
+        ]
+    return []
 
 
 def _wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:

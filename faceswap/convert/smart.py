@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,17 @@ from faceswap.types import FrameTable
 
 _ENCODERS = {"h264": "libx264", "hevc": "libx265", "prores": "prores_ks", "dnxhd": "dnxhd", "mjpeg": "mjpeg"}
 """The encoder whose packets may stand beside the source's, by the source's codec."""
+
+
+_X264_PROFILES = {
+    "Constrained Baseline": "baseline",
+    "Baseline": "baseline",
+    "Main": "main",
+    "High": "high",
+    "High 10": "high10",
+    "High 4:2:2": "high422",
+    "High 4:4:4 Predictive": "high444",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,15 @@ def plan_copies(
 def matching_encoder(info: ClipInfo) -> str | None:
     """Return the encoder whose packets may stand beside those of a clip; None = no part of it can be copied."""
     return _ENCODERS.get(info.codec)
+
+
+def fitted(encode: EncodePlan, info: ClipInfo) -> EncodePlan:
+    """Return the plan with the source's own profile and level, so that its players cope with the encoded parts too."""
+    profile = _X264_PROFILES.get(info.profile or "")
+    if encode.codec != "libx264" or profile is None:
+        return encode
+    level = {} if info.level is None else {"level": f"{info.level / 10:.1f}"}
+    return replace(encode, options={**encode.options, "profile": profile, **level})
 
 
 def _check(info: ClipInfo, encode: EncodePlan) -> None:

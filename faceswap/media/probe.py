@@ -57,6 +57,10 @@ class ClipInfo:
     """Static HDR metadata (HDR10); None = the clip has none."""
     notes: tuple[str, ...] = field(default=())
     """Things taken for granted that the user should know."""
+    profile: str | None = None
+    """Of the codec, in FFmpeg's words, e.g. "High"; None = not said."""
+    level: int | None = None
+    """Of the codec, as its standard counts (H.264: 31 = 3.1); None = not said."""
     video_stream: int = 0
     """Number among the file's real video streams (no cover pictures), from 0: the one that is read."""
     num_promised: int | None = None
@@ -213,6 +217,8 @@ def _clip_info(path: Path, container: Any, stream: Any, look: FirstLook) -> Clip
         light=read_dynamic_range(frame),
         field_order=field_order_of(context, frame),
         notes=(*notes, *matrix_notes),
+        profile=context.profile,
+        level=context.level if context.level > 0 else None,
         video_stream=video_streams(container).index(stream),
         num_promised=_num_promised(container, stream),
     )

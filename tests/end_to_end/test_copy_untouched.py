@@ -104,6 +104,33 @@ def test_a_spliced_clip_is_marked_from_its_first_key_frame_on(model: SwapModel, 
     assert report.sei is not None
 
 
+@pytest.mark.parametrize("profile", ["baseline", "main", "high"])
+def test_encoded_parts_have_the_profile_and_level_of_the_source(model: SwapModel, tmp_path: Path, profile: str) -> None:
+    options = {"profile": profile, "level": "3.1", "bf": "0"}
+    clip = make_clip(
+        tmp_path / "in.mp4", size=SIZE, num_frames=NUM_FRAMES, picture=faces_between(*FACES), options=options
+    )
+    output, report = convert(clip, model, "libx264")
+    assert report.frames_copied
+    with av.open(str(output)) as container:
+        stream = container.streams.video[0]
+        sets = {
+            bytes(packet)[place + 5 : place + 8]  # profile, constraints, level
+            for packet in container.demux(stream)
+            for place in _parameter_sets(bytes(packet))
+        }
+    assert {(found[0], found[2]) for found in sets} == {({"baseline": 66, "main": 77, "high": 100}[profile], 31)}
+
+
+def _parameter_sets(packet: bytes) -> Iterator[int]:
+    """Yield the places of length-prefixed sequence parameter sets."""
+    place = 0
+    while place + 4 < len(packet):
+        if packet[place + 4] & 31 == 7:
+            yield place
+        place += 4 + int.from_bytes(packet[place : place + 4], "big")
+
+
 def test_sound_is_copied_beside_the_pictures(model: SwapModel, tmp_path: Path) -> None:
     clip = make_source(tmp_path, "h265", "mp4")
     output, _ = convert(clip, model, "libx265")
