@@ -1,21 +1,17 @@
-"""Making the output of a conversion: segments are rendered or copied, put together, checked, published.
-
-Every frame that is written comes from a segment of the work folder or, packet for packet, from the source, and passes
-`_assemble`, which marks it: there is no unmarked path.
-"""
+"""Making the output of a conversion: what can be copied, which segments are missing, rendering them, publishing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from faceswap import __version__
-from faceswap.convert.check import Checks, CopyMismatchError, check_copies, check_pictures_only, check_result
-from faceswap.convert.outputs import Output, assemble_pictures, deliver_timeline, outputs_of, publish
+from faceswap.convert.check import CopyMismatchError
+from faceswap.convert.outputs import assemble_outputs, deliver_timeline, outputs_of, publish
 from faceswap.convert.plan import ConvertPlan
-from faceswap.convert.products import SequenceProduct, VideoProduct, products_of
+from faceswap.convert.products import products_of
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.smart import CopyPlan, fitted, plan_copies
@@ -32,15 +28,9 @@ from faceswap.errors import (
 from faceswap.faces.index import FaceIndex
 from faceswap.files import sha256_file
 from faceswap.interrupt import StopRequest
-from faceswap.media.assemble import ClipMuxer, PictureRun
-from faceswap.media.gops import copied_packets
-from faceswap.media.packets import read_packet_times, read_packets
-from faceswap.media.remux import Span, source_metadata
 from faceswap.media.sequence import PICTURES
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes
-from faceswap.provenance.mark import marked_metadata, packet_marker
-from faceswap.types import FrameTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +115,7 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
         products = products_of(plan)
         outputs = outputs_of(products, work)
         try:
-            dropped, checks = _assemble_all(plan, outputs, segments, work, index.frames, frames, copies)
+            dropped, checks = assemble_outputs(plan, outputs, segments, work, index.frames, frames, copies)
             publish(outputs, plan, overwrite=run.overwrite)
         except (UsageError, ResourceError, InterruptedRunError):
             raise  # repeating the command helps: keep what is finished
@@ -208,93 +198,3 @@ def _render(
             f"{work.path}; repeat the command to go on from there",
             run.stop.signal_number,
         ) from error
-
-
-def _assemble_all(
-    plan: ConvertPlan,
-    outputs: Sequence[Output],
-    segments: list[Segment],
-    work: WorkFolder,
-    table: FrameTable,
-    frames: tuple[int, int],
-    copies: CopyPlan | None,
-) -> tuple[list[str], Checks]:
-    """Write all products under their temporary names and check them.
-
-    Args:
-        table: of the whole clip. frames: those that are wanted.
-
-    Returns:
-        What the containers could not hold, and what was compared (of the clip, where there is one).
-    """
-    dropped: list[str] = []
-    found: list[Checks] = []
-    first, last = frames
-    is_part = (first, last) != (0, len(table))
-    span = Span(int(table.pts[first]) * table.time_base, table.end_of(last - 1)) if is_part else None
-    wanted = table.part(first, last) if is_part else table
-    for output in outputs:
-        product, path = output.product, output.temporary
-        if isinstance(product, SequenceProduct):
-            assemble_pictures(product, path, segments, work, table.pts[first:last].tolist())
-            found.append(Checks({"frames": f"{len(wanted)} of {len(wanted)}", "times": "as in the source"}, ()))
-            continue
-        lost = _assemble(plan, product, path, segments, work, copies, span)
-        dropped += lost
-        if product.copies_streams:
-            found.append(_check(plan, path, wanted, copies, first, len(lost)))
-        else:
-            found.append(check_pictures_only(plan, path, wanted))
-    return dropped, found[0]
-
-
-def _assemble(
-    plan: ConvertPlan,
-    product: VideoProduct,
-    path: Path,
-    segments: list[Segment],
-    work: WorkFolder,
-    copies: CopyPlan | None,
-    span: Span | None,
-) -> list[str]:
-    """Write one video; return what its container could not hold."""
-    muxer = ClipMuxer(
-        product.info,
-        product.encode,
-        source=plan.input if product.copies_streams else None,
-        span=span,
-        metadata=marked_metadata(source_metadata(plan.input), plan.mark),
-        edit_key_packet=packet_marker(plan.mark),
-        is_spliced=copies is not None,
-    )
-    return muxer.write(path, [_picture_run(plan, product, segment, work, copies) for segment in segments])
-
-
-def _picture_run(
-    plan: ConvertPlan, product: VideoProduct, segment: Segment, work: WorkFolder, copies: CopyPlan | None
-) -> PictureRun:
-    if copies and segment.is_copied:
-        pts = copies.packets[segment.start]
-        return PictureRun(pts, lambda: copied_packets(plan.info, pts))
-    file = work.segment_file(segment, product.name)
-    return PictureRun(read_packet_times(file), lambda: read_packets(file))
-
-
-def _check(
-    plan: ConvertPlan, path: Path, table: FrameTable, copies: CopyPlan | None, first: int, num_dropped: int
-) -> Checks:
-    """Compare the finished file with the source.
-
-    Args:
-        table: of the frames that were wanted. first: number in the source of the first of them.
-
-    Raises:
-        FaceswapError: it does not fit. CopyMismatchError: the same, but encoding everything helps.
-    """
-    if copies is None:
-        return check_result(plan, path, table, num_dropped)
-    try:
-        check_copies(path, table, copies, first)
-        return check_result(plan, path, table, num_dropped)
-    except FaceswapError as error:
-        raise CopyMismatchError(str(error)) from error

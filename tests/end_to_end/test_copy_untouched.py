@@ -13,7 +13,7 @@ from clips import make_clip
 from convert_job import SIZE, faces_between
 from makers import detector, tiny_model
 
-from faceswap.convert import make
+from faceswap.convert import outputs
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.convert.report import ConvertReport
@@ -151,7 +151,7 @@ def test_a_splice_that_decodes_wrong_is_replaced_by_a_full_encode(
                 data[-4] ^= 0xFF
             yield EncodedPicture(picture.pts, picture.duration, picture.is_key, bytes(data))
 
-    monkeypatch.setattr(make, "copied_packets", damaged)
+    monkeypatch.setattr(outputs, "copied_packets", damaged)
     clip = make_source(tmp_path, "h264", "mp4")
     output, report = convert(clip, model, "libx264")
     assert report.frames_copied == 0
