@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import color as color_maps
-from faceswap.errors import UsageError
 from faceswap.geometry import field_siting
-from faceswap.media.chroma import grid_of, resample_chroma
+from faceswap.media.chroma import Grid, grid_of, resample_chroma
 from faceswap.media.dither import code_type, quantise, shifted_down, shifted_up
 from faceswap.types import ColorInfo, Frame, PlaneLayout
+
+_FULL: Grid = ((0, 0), "center")
+"""Chroma that is not subsampled."""
 
 
 def convert_planes(
@@ -86,27 +88,6 @@ def weave(upper: NDArray, lower: NDArray) -> NDArray:
     return woven
 
 
-def rgb_picture(frame: Frame, bit_depth: int = 8, *, is_interlaced: bool = False) -> NDArray:
-    """Return a whole frame as (H, W, 3) RGB, full range, in the clip's own transfer curve.
-
-    Chroma is brought to full resolution where its samples lie. Fewer bits than the frame has are reached by dither.
-
-    Args:
-        bit_depth: 8 (uint8) or 16 (uint16).
-        is_interlaced: the lines belong to two fields in turn, which are never mixed.
-
-    Raises:
-        UsageError: another bit depth.
-    """
-    if bit_depth not in (8, 16):
-        raise UsageError(f"pictures of {bit_depth} bits per channel cannot be made; use 8 or 16")
-    layout = PlaneLayout("gbrp" if bit_depth == 8 else "gbrp16le", (0, 0))
-    green, blue, red = convert_planes(
-        frame.planes[:3], frame.layout, frame.color, layout, rgb_color(bit_depth), is_interlaced=is_interlaced
-    )
-    return np.stack([red, green, blue], axis=-1)
-
-
 def rgb_color(bit_depth: int) -> ColorInfo:
     """Return how the planes of an RGB picture are to be read."""
     return ColorInfo("rgb", True, bit_depth, "center")
@@ -154,22 +135,22 @@ def _convert_colors(
     """Convert through a full-resolution picture: every new code depends on all three old ones."""
     (layout, color), (to_layout, to_color) = source, target
     size = (planes[0].shape[0], planes[0].shape[1])
-    full = (0, 0), "center"
-    values = np.stack(
-        [
-            plane.astype(np.float32) if i == 0 else resample_chroma(plane, grid_of(layout, color), full, size)
-            for i, plane in enumerate(planes[:3])
-        ]
-    )
-    codes = color_maps.transform(values, _codes_from_codes(color, to_color))
+    codes = color_maps.transform(full_resolution(planes, layout, color), _codes_from_codes(color, to_color))
     return [
         quantise(
-            plane if i == 0 else resample_chroma(plane, full, grid_of(to_layout, to_color), size),
+            plane if i == 0 else resample_chroma(plane, _FULL, grid_of(to_layout, to_color), size),
             color.bit_depth,
             to_color.bit_depth,
         )
         for i, plane in enumerate(codes)
     ]
+
+
+def full_resolution(planes: Sequence[NDArray], layout: PlaneLayout, color: ColorInfo) -> NDArray[np.float32]:
+    """Return (3, h, w) float32 code values with chroma at every luma sample, where its own samples lie."""
+    size = (planes[0].shape[0], planes[0].shape[1])
+    chroma = [resample_chroma(plane, grid_of(layout, color), _FULL, size) for plane in planes[1:3]]
+    return np.stack([planes[0].astype(np.float32), *chroma])
 
 
 def _alpha(planes: Sequence[NDArray], bits: int, to_layout: PlaneLayout, to_bits: int) -> list[NDArray]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color, geometry
-from faceswap.media.planes import field_of, weave
+from faceswap import color
+from faceswap.media.planes import field_of, full_resolution, weave
 from faceswap.types import Frame
 
 
@@ -20,13 +20,8 @@ def rgb_values(frame: Frame, *, is_interlaced: bool = False) -> NDArray[np.float
     """
     if is_interlaced and frame.layout.chroma_shift[0]:
         return weave(*(rgb_values(field_of(frame, parity)) for parity in (0, 1)))
-    size = frame.size
-    luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
-    planes = [frame.planes[0].astype(np.float32)]
-    for plane in frame.planes[1:3]:
-        values = plane.astype(np.float32)
-        planes.append(values if plane.shape == size else geometry.warp(values, luma_from_chroma, size))
-    return color.transform(np.stack(planes), color.rgb_from_codes(frame.color))
+    codes = full_resolution(frame.planes, frame.layout, frame.color)
+    return color.transform(codes, color.rgb_from_codes(frame.color))
 
 
 def rgb_codes(values: NDArray[np.float32], bit_depth: int) -> NDArray:

@@ -8,11 +8,10 @@ import pytest
 from makers import noise_frame
 from numpy.typing import NDArray
 
-from faceswap.errors import UsageError
 from faceswap.media.dither import bayer_tile
 from faceswap.media.layouts import layout_of
-from faceswap.media.planes import convert_planes, rgb_color, rgb_picture, weave
-from faceswap.media.rgb import rgb_values
+from faceswap.media.planes import convert_planes, rgb_color, weave
+from faceswap.media.rgb import rgb_codes, rgb_values
 from faceswap.types import ColorInfo, Frame, PlaneLayout
 
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
@@ -265,15 +264,10 @@ def test_ramps_of_chroma_stay_where_they_are(name: str, siting: str) -> None:
 def test_rgb_picture_is_rgb_of_either_depth() -> None:
     codes = [np.full(SIZE, value, dtype=np.uint8) for value in (51, 0, 255)]
     frame = replace(frame_of("gbrp"), planes=tuple(codes))
-    picture = rgb_picture(frame, 16)
+    picture = rgb_codes(rgb_values(frame), 16)
     assert (picture.shape, picture.dtype) == ((*SIZE, 3), np.uint16)
     assert picture[3, 4].tolist() == [65535, 51 * 257, 0]
-    assert rgb_picture(frame)[3, 4].tolist() == [255, 51, 0]
-
-
-def test_rgb_picture_of_another_depth_is_refused() -> None:
-    with pytest.raises(UsageError, match="10 bits"):
-        rgb_picture(frame_of("yuv420p"), 10)
+    assert rgb_codes(rgb_values(frame), 8)[3, 4].tolist() == [255, 51, 0]
 
 
 @pytest.mark.parametrize(("name", "to_name"), [("yuv422p", "yuv420p"), ("yuv420p10le", "yuv422p"), ("yuv420p", "gbrp")])
@@ -295,7 +289,7 @@ def test_whole_pictures_of_interlaced_frames_do_not_mix_fields_either() -> None:
     frame, other = frame_of("yuv420p"), noise_frame("yuv420p", SIZE, seed=77)
     planes = tuple(weave(a[0::2], b[1::2]) for a, b in zip(frame.planes, other.planes, strict=True))
     mixed = replace(frame, planes=planes)
-    first, second = (rgb_picture(f, is_interlaced=True) for f in (frame, mixed))
+    first, second = (rgb_codes(rgb_values(f, is_interlaced=True), 8) for f in (frame, mixed))
     np.testing.assert_array_equal(first[0::2], second[0::2])
     first, second = (rgb_values(f, is_interlaced=True) for f in (frame, mixed))
     np.testing.assert_array_equal(first[:, 0::2], second[:, 0::2])
