@@ -26,7 +26,7 @@ from faceswap.errors import (
     UsageError,
 )
 from faceswap.faces.index import FaceIndex
-from faceswap.files import sha256_file
+from faceswap.files import require_space, sha256_file
 from faceswap.interrupt import StopRequest
 from faceswap.media.sequence import PICTURES
 from faceswap.models.swap_model import SwapModel
@@ -112,6 +112,7 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
     with open_work_folder(plan.work_path, _job_facts(run, index, copies)) as work:
         done = work.records(segments)
         _render(run, index, segments, done, work)
+        require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
         outputs = outputs_of(products, work)
         try:
@@ -192,9 +193,8 @@ def _render(
                 renderer = job.renderer(index, run.times)
                 renderer.render(iter(waiting), job.sink(run.times, work.add), on_frames, run.stop)
     except InterruptedRunError as error:
-        kept = sum(record.stop - record.start for record in work.records(segments).values())
         raise InterruptedRunError(
-            f"stopped while rendering {run.plan.input}; {kept} of {num_frames} frames are finished and kept in "
+            f"stopped while rendering {run.plan.input}; {work.num_frames} of {num_frames} frames are finished and kept in "
             f"{work.path}; repeat the command to go on from there",
             run.stop.signal_number,
         ) from error

@@ -56,6 +56,16 @@ class WorkFolder:
                 found[record.segment] = record
         return {number: record for number, record in found.items() if self._is_whole(record)}
 
+    @property
+    def num_frames(self) -> int:
+        """Frames whose segments are in the journal, unchecked."""
+        return sum({record.segment: record.stop - record.start for record in self._lines()}.values())
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of everything in the folder."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
     def _is_whole(self, record: SegmentRecord) -> bool:
         return all(
             (self.path / name).is_file() and sha256_file(self.path / name) == digest
