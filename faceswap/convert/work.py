@@ -63,8 +63,8 @@ class WorkFolder:
 
     @property
     def num_bytes(self) -> int:
-        """Size of everything in the folder."""
-        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+        """Size of the packets that wait; pictures are given their names without being copied."""
+        return sum(path.stat().st_size for path in self.path.iterdir() if path.is_file())
 
     def _is_whole(self, record: SegmentRecord) -> bool:
         return all(
