@@ -132,23 +132,33 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
 
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, not a folder; choose another place")
-    with disk_errors_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        # Never unlinked: a lock on a name that somebody else could replace would lock nothing.
-        file = (folder / ".lock").open("a+", encoding="ascii", errors="replace")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read(20).strip() or "unknown"
-            raise UsageError(
-                f"{folder} is in use by process {holder} ({purpose}); wait for it or use another folder"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    while True:
+        with disk_errors_named(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / ".lock").open("a+", encoding="ascii", errors="replace")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read(20).strip() or "unknown"
+                raise UsageError(
+                    f"{folder} is in use by process {holder} ({purpose}); wait for it or use another folder"
+                ) from None
+            if not _is_open_file(file.fileno(), folder / ".lock"):
+                continue  # who held it deleted the folder in between: this lock would lock nothing
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+            return
+
+
+def _is_open_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_alive(pid: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import multiprocessing
 import sys
 import time
@@ -38,21 +40,41 @@ def use_small_segments(size: int = 16) -> None:
     segments.MAX_FRAMES, segments._MIN_FRAMES = size, size // 2
 
 
-def hold_after(count: int, output: Path) -> None:
-    """Let conversions in this process wait when `count` segments are in the journal, until `release` is called."""
-    from faceswap.convert.work import SegmentRecord, WorkFolder
+HOLDS = {
+    "before a journal line": ("faceswap.convert.work", "WorkFolder.add", "before"),
+    "after a journal line": ("faceswap.convert.work", "WorkFolder.add", "after"),
+    "while putting together": ("faceswap.media.assemble", "ClipMuxer._mux", "before"),
+    "before publishing": ("faceswap.convert.work", "WorkFolder.note_publishing", "after"),
+    "between two names": ("faceswap.convert.outputs", "sync_folder", "after"),
+    "before the end": ("faceswap.convert.work", "WorkFolder.delete", "before"),
+}
+"""Places where a conversion can be made to wait: module, function, before or after its call."""
 
-    add, added = WorkFolder.add, []
 
-    def add_and_hold(work: WorkFolder, record: SegmentRecord) -> None:
-        add(work, record)
-        added.append(record)
-        if len(added) == count:
-            output.with_suffix(".held").touch()
-            while not output.with_suffix(".go").exists():
-                time.sleep(0.005)
+def hold(place: str, count: int, output: Path) -> None:
+    """Let conversions in this process wait at the `count`-th call at a place, until `release` is called."""
+    module, name, when = HOLDS[place]
+    *owners, function = name.split(".")
+    owner: Any = importlib.import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    real, calls = getattr(owner, function), itertools.count(1)
 
-    WorkFolder.add = add_and_hold  # type: ignore[method-assign]
+    def wait() -> None:
+        output.with_suffix(".held").touch()
+        while not output.with_suffix(".go").exists():
+            time.sleep(0.005)
+
+    def held(*args: Any, **kwargs: Any) -> Any:
+        is_now = next(calls) == count
+        if is_now and when == "before":
+            wait()
+        result = real(*args, **kwargs)
+        if is_now and when == "after":
+            wait()
+        return result
+
+    setattr(owner, function, held)
 
 
 def wait_until_held(process: Any, output: Path) -> None:
@@ -69,7 +91,7 @@ def release(output: Path) -> None:
 
 
 def convert_in_small_segments(
-    clip: Path, model: Path, output: Path, settings: dict[str, Any], jobs: int, hold: int | None
+    clip: Path, model: Path, output: Path, settings: dict[str, Any], jobs: int, hold_at: tuple[str, int] | None
 ) -> None:
     """Body of the process: convert, or exit with the error's code."""
     import torch
@@ -80,10 +102,12 @@ def convert_in_small_segments(
 
     torch.set_num_threads(2)
     use_small_segments()
-    if hold is not None:
-        hold_after(hold, output)
+    if hold_at is not None:
+        hold(*hold_at, output)
+    overwrite = settings.pop("overwrite", True)
     try:
-        convert_clip(clip, model, output, config=ConvertConfig(**settings), device="cpu", overwrite=True, jobs=jobs)
+        config = ConvertConfig(**settings)
+        convert_clip(clip, model, output, config=config, device="cpu", overwrite=overwrite, jobs=jobs)
     except FaceswapError as error:
         said_by(output).write_text(str(error))
         sys.exit(error.exit_code)
@@ -94,13 +118,22 @@ def said_by(output: Path) -> Path:
     return output.with_suffix(".said")
 
 
-def start(clip: Path, model: Path, output: Path, *, jobs: int = 1, hold: int | None = None, **settings: Any) -> Any:
+def start(
+    clip: Path,
+    model: Path,
+    output: Path,
+    *,
+    jobs: int = 1,
+    hold: int | tuple[str, int] | None = None,
+    **settings: Any,
+) -> Any:
     """Start a conversion and return its process.
 
     Args:
-        hold: it waits when so many segments are finished.
+        hold: it waits when so many segments are finished, or at the n-th call at a place (`HOLDS`).
     """
-    arguments = (clip, model, output, settings, jobs, hold)
+    hold_at = ("after a journal line", hold) if isinstance(hold, int) else hold
+    arguments = (clip, model, output, settings, jobs, hold_at)
     process = CONTEXT.Process(target=convert_in_small_segments, args=arguments)
     process.start()
     return process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,20 +119,34 @@ def _in_words(streams: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(streams.items()) if count) or "none"
 
 
-def check_copies(path: Path, table: FrameTable, copies: CopyPlan, first: int) -> None:
+def check_copies(
+    path: Path,
+    table: FrameTable,
+    copies: CopyPlan,
+    first: int,
+    watch: Callable[[str, int, int], None],
+    *,
+    is_source_whole: bool,
+) -> None:
     """Decode a spliced file and compare each frame that was copied with the source's, bit for bit.
 
     Args:
         table: of the frames that were wanted. first: number in the source of the first of them.
+        watch: told the stage, how many frames are done and of how many; may raise to stop.
+        is_source_whole: False = its own damage may come along.
 
     Raises:
-        CopyMismatchError: one differs, or frames are missing.
+        CopyMismatchError: one differs, or frames are missing or damaged.
     """
     copied = {frame for start, stop, is_copied in copies.runs if is_copied for frame in range(start, stop)}
+    reader = VideoReader(path, _WRITTEN_STREAM)
     count = 0
-    for frame in VideoReader(path, _WRITTEN_STREAM):
+    for frame in reader:
         count += 1
+        watch("compare", count, len(table))
         if frame.index + first in copied and frame_digest(frame) != table.digest[frame.index]:
             raise CopyMismatchError(f"frame {frame.index} decodes to another picture")
-    if count != len(table):
-        raise CopyMismatchError(f"{count} of {len(table)} frames decode")
+    if count != len(table) or reader.num_damaged or reader.num_lost or (reader.num_flawed and is_source_whole):
+        raise CopyMismatchError(
+            f"{count} of {len(table)} frames decode, {reader.num_flawed} of them damaged, {reader.num_damaged} places do not"
+        )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from faceswap import __version__
+from faceswap.convert.assembly import Assembly
 from faceswap.convert.check import CopyMismatchError
-from faceswap.convert.outputs import assemble_outputs, deliver_timeline, outputs_of, publish
+from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
+from faceswap.convert.range import span
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.smart import CopyPlan, fitted, plan_copies
-from faceswap.convert.work import SegmentRecord, WorkFolder, open_work_folder
+from faceswap.convert.work import SegmentRecord, WorkFolder, facts_in, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
 from faceswap.device import shared_cpu
 from faceswap.errors import (
@@ -28,6 +31,7 @@ from faceswap.errors import (
 from faceswap.faces.index import FaceIndex
 from faceswap.files import require_space, sha256_file
 from faceswap.interrupt import StopRequest
+from faceswap.media.libraries import library_versions
 from faceswap.media.sequence import PICTURES
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes
@@ -44,6 +48,20 @@ class ConvertRun:
     times: StageTimes
     on_progress: OnProgress
     stop: StopRequest
+
+    def watch(self, stage: str, done: int, total: int) -> None:
+        """Report progress of a stage after rendering.
+
+        Raises:
+            InterruptedRunError: a signal came; all segments are finished.
+        """
+        self.on_progress(Progress(stage, done, total))
+        if self.stop:
+            raise InterruptedRunError(
+                f"stopped while putting {self.plan.output} together; all of it is rendered and kept in "
+                f"{self.plan.work_path}; repeat the command to go on from there",
+                self.stop.signal_number,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +82,48 @@ class Made:
 
 def make_output(run: ConvertRun, index: FaceIndex) -> Made:
     """Make the output; where copied parts turn out not to be the source's pictures, everything is encoded instead."""
-    plan, notes = run.plan, []
-    copies = None
-    if plan.config.copy_untouched and set(plan.config.deliver) - {"clip", "otio"}:
-        notes.append("nothing was copied from the source: overlay, matte and raw are made of every frame")
-    elif plan.config.copy_untouched and plan.encode.muxer == PICTURES:
-        notes.append("nothing was copied from the source: pictures are made of every frame")
-    elif plan.config.copy_untouched and plan.picture != plan.input:
-        notes.append("nothing was copied from the source: its picture went through a filter")
-    elif plan.config.copy_untouched:
-        chosen, _ = chosen_faces(index, plan.config.faces, plan.config.choice)
+    plan = run.plan
+    notes: list[str] = []
+    if plan.config.copy_untouched:
         try:
-            copies = plan_copies(plan.info, plan.encode, index.frames, chosen.keys(), _wanted_frames(plan, index))
-        except UnsupportedInputError as error:
-            notes.append(f"nothing was copied from the source, everything was encoded, because {error}")
-    if copies:
-        try:
+            copies = _plan_copies(run, index)
             spliced = replace(plan, encode=fitted(plan.encode, plan.info))
             made = _make(replace(run, plan=spliced), index, copies)
             return replace(made, notes=(*_splice_notes(plan), *made.notes))
+        except _NothingToCopyError as error:
+            notes.append(f"nothing was copied from the source, everything was encoded: {error}")
         except CopyMismatchError as error:
             notes.append(f"everything was encoded: the parts copied from the source did not fit ({error})")
-    result = _make(run, index, None)
-    return replace(result, notes=(*notes, *result.notes))
+    made = _make(run, index, None)
+    return replace(made, notes=(*notes, *made.notes))
+
+
+class _NothingToCopyError(Exception):
+    """No part of the source can be copied; the message says why."""
+
+
+def _plan_copies(run: ConvertRun, index: FaceIndex) -> CopyPlan:
+    """Return what is copied from the source.
+
+    Raises:
+        _NothingToCopyError: nothing can be.
+    """
+    plan = run.plan
+    if set(plan.config.deliver) - {"clip", "otio"}:
+        raise _NothingToCopyError("overlay, matte and raw are made of every frame")
+    if plan.encode.muxer == PICTURES:
+        raise _NothingToCopyError("pictures are made of every frame")
+    if plan.picture != plan.input:
+        raise _NothingToCopyError("its picture went through a filter")
+    if facts_in(plan.work_path) == _job_facts(run, index, None):
+        raise _NothingToCopyError(
+            "an earlier run found that copied parts do not fit, and has begun to encode everything"
+        )
+    chosen, _ = chosen_faces(index, plan.config.faces, plan.config.choice)
+    try:
+        return plan_copies(plan.info, plan.encode, index.frames, chosen.keys(), _wanted_frames(plan, index))
+    except UnsupportedInputError as error:
+        raise _NothingToCopyError(str(error)) from error
 
 
 def _splice_notes(plan: ConvertPlan) -> list[str]:
@@ -101,8 +138,7 @@ def _wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
     """Return the run of frames that the output holds, half-open."""
     if not plan.config.trim:
         return 0, index.num_frames
-    ranges = plan.config.choice.ranges(index)
-    return ranges[0][0], ranges[-1][1]
+    return span(plan.config.choice.ranges(index))
 
 
 def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
@@ -110,13 +146,15 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
     frames = _wanted_frames(plan, index)
     segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
     with open_work_folder(plan.work_path, _job_facts(run, index, copies)) as work:
-        done = work.records(segments)
+        done = work.take_stock(segments, index.frames.pts.tolist())
         _render(run, index, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
         outputs = outputs_of(products, work)
         try:
-            dropped, checks = assemble_outputs(plan, outputs, segments, work, index.frames, frames, copies)
+            assembly = Assembly(plan, work, segments, index, frames, copies, run.watch)
+            dropped, checks = write_outputs(outputs, assembly)
+            work.note_publishing([output.product.output for output in outputs])
             publish(outputs, plan, overwrite=run.overwrite)
         except (UsageError, ResourceError, InterruptedRunError):
             raise  # repeating the command helps: keep what is finished
@@ -141,7 +179,7 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
 def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> dict[str, Any]:
     """Return everything that the segments depend on: a work folder with other facts is of no use."""
     plan = run.plan
-    return {
+    facts = {
         "version": __version__,
         "source": plan.fingerprint,
         "source_mtime_ns": plan.input.stat().st_mtime_ns,
@@ -153,7 +191,9 @@ def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> di
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
         "container": plan.encode.muxer,
         "copied": [list(r) for r in copies.runs] if copies else [],
+        "libraries": library_versions(),
     }
+    return json.loads(json.dumps(facts))
 
 
 def _render(

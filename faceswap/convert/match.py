@@ -36,6 +36,7 @@ class ColorMatcher:
 
     def __init__(self) -> None:
         self._state: dict[tuple[int, int], tuple[Statistics, Statistics]] = {}
+        self._count: dict[tuple[int, int], int] = {}
 
     def match(
         self,
@@ -64,6 +65,9 @@ class ColorMatcher:
     def _follow(self, key: tuple[int, int], new: Statistics, old: Statistics) -> None:
         if key in self._state:
             last_new, last_old = self._state[key]
-            self._state[key] = last_new.blended(new, _FOLLOW), last_old.blended(old, _FOLLOW)
+            self._count[key] += 1
+            # A plain mean at first: otherwise the first frame alone would count as much as the next dozen.
+            weight = max(_FOLLOW, 1 / self._count[key])
+            self._state[key] = last_new.blended(new, weight), last_old.blended(old, weight)
         else:
-            self._state[key] = new, old
+            self._state[key], self._count[key] = (new, old), 1

@@ -9,6 +9,7 @@ from typing import cast
 from faceswap.convert.config import DEFAULT_CODEC, ConvertConfig
 from faceswap.convert.plan_checks import check_mark, check_packages, check_places, check_words
 from faceswap.convert.smart import matching_encoder
+from faceswap.convert.work import outputs_under_way
 from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import fingerprint, short_name
@@ -40,6 +41,8 @@ class ConvertPlan:
     """Of the file that the frames come from."""
     work_path: Path
     """Folder of the job while it runs."""
+    under_way: frozenset[Path]
+    """Outputs that an earlier run was giving their names when it was killed: they may be replaced."""
     index_path: Path
     has_index: bool
     mark: Mark
@@ -81,7 +84,10 @@ def plan_convert(
         info = replace(info, field_order=None)  # the filter may be a deinterlacer: only its result tells
     config = config.model_copy(update={"codec": _codec(info, config)})
     target = Path(output) if output is not None else _default_output(source, config.encoder)
-    check_places(source, target, sequence_target(target, config.encoder), config, overwrite=overwrite)
+    work_path = target.parent / INDEX_FOLDER / f"{short_name(target.name)}.work"
+    under_way = outputs_under_way(work_path)
+    pictures = sequence_target(target, config.encoder)
+    check_places(source, target, pictures, config, under_way, overwrite=overwrite)
     encode = _plan_pictures_or_clip(info, target, config)
     check_packages(encode, config)
     digest = fingerprint(source)
@@ -95,7 +101,8 @@ def plan_convert(
         config=config,
         identity=identity,
         fingerprint=digest,
-        work_path=target.parent / INDEX_FOLDER / f"{short_name(target.name)}.work",
+        work_path=work_path,
+        under_way=under_way,
         index_path=place,
         has_index=load_index(place, digest, detector, config.min_face_px) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.names import product_paths
+from faceswap.convert.names import product_path, product_paths
 from faceswap.convert.timeline import open_otio
 from faceswap.errors import ProvenanceError, UsageError
 from faceswap.media.encode_plan import EncodePlan
@@ -15,23 +16,33 @@ from faceswap.media.sequence import SequenceTarget
 
 
 def check_places(
-    source: Path, target: Path, pictures: SequenceTarget | None, config: ConvertConfig, *, overwrite: bool
+    source: Path,
+    target: Path,
+    pictures: SequenceTarget | None,
+    config: ConvertConfig,
+    replaceable: Set[Path],
+    *,
+    overwrite: bool,
 ) -> None:
     """Refuse outputs that exist, are folders, or cannot be written.
 
     Args:
         pictures: set when the clip is written as pictures.
+        replaceable: absolute paths that may exist even without `overwrite`.
 
     Raises:
         UsageError: with the remedy.
     """
     if pictures is not None:
-        _check_pictures(pictures, overwrite)
+        _check_pictures(pictures, overwrite or pictures.folder.absolute() in replaceable)
     else:
-        _check_output(source, target, overwrite)
+        _check_output(source, target, overwrite or target.absolute() in replaceable)
+    is_again = bool(replaceable)  # a timeline is written after the outputs whose names are noted
     for path in product_paths(target, config.deliver):
         if path != target:
-            _check_output(source, path, overwrite)
+            is_timeline = path.stem == product_path("otio", target).stem
+            is_ours = path.absolute() in replaceable or (is_again and is_timeline)
+            _check_output(source, path, overwrite or is_ours)
 
 
 def check_words(config: ConvertConfig) -> None:

@@ -36,6 +36,8 @@ class CopyPlan:
     """(start, stop, is_copied): frames, half-open."""
     packets: dict[int, tuple[int, ...]]
     """First frame of a copied run -> the times of its packets in decoding order."""
+    dts: dict[int, int | None]
+    """First frame of a copied run -> the decoding time of its first packet."""
 
     @property
     def num_copied(self) -> int:
@@ -65,6 +67,7 @@ def plan_copies(
     first, last = frames or (0, len(table))
     runs: list[tuple[int, int, bool]] = []
     packets: dict[int, tuple[int, ...]] = {}
+    dts: dict[int, int | None] = {}
     start = 0
     for gop in gops:
         stop = start + len(gop.pts)
@@ -72,6 +75,7 @@ def plan_copies(
         num_copied = _num_copied(gop, changed) if start >= first else 0  # a group cannot be entered in its middle
         if num_copied:
             _append(runs, start, start + num_copied, is_copied=True)
+            dts.setdefault(runs[-1][0], gop.dts)
             packets[runs[-1][0]] = packets.get(runs[-1][0], ()) + gop.pts[:num_copied]
         rendered = max(start + num_copied, first), min(stop, last)
         if rendered[0] < rendered[1]:
@@ -79,7 +83,7 @@ def plan_copies(
         start = stop
     if not packets:
         raise UnsupportedInputError("each of its groups of pictures begins with a face to swap")
-    return CopyPlan(tuple(runs), packets)
+    return CopyPlan(tuple(runs), packets, dts)
 
 
 def matching_encoder(info: ClipInfo) -> str | None:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from faceswap.convert.segments import Segment
 from faceswap.files import disk_errors_named, folder_lock, sha256_file, sync_folder, write_atomic
 
-_JOB, _JOURNAL = "job.json", "journal"
+_JOB, _JOURNAL, _PUBLISHING = "job.json", "journal", "publishing.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,34 @@ class WorkFolder:
         """Return where a product's part of a segment lies when it is finished."""
         return self.path / f"seg-{segment.number:05d}.{product}"
 
-    def records(self, segments: list[Segment]) -> dict[int, SegmentRecord]:
-        """Return the finished segments by number; lines that are damaged or whose files are not whole do not count."""
-        plan = {segment.number: segment for segment in segments}
-        found: dict[int, SegmentRecord] = {}
-        for record in self._lines():
-            segment = plan.get(record.segment)
-            if segment is not None and (segment.start, segment.stop) == (record.start, record.stop):
-                found[record.segment] = record
-        return {number: record for number, record in found.items() if self._is_whole(record)}
+    def take_stock(self, segments: Sequence[Segment], pts: Sequence[int]) -> dict[int, SegmentRecord]:
+        """Return the finished segments by number and delete whatever else of segments lies here.
+
+        Lines that are damaged, of other frames or times, or whose files are not whole do not count.
+
+        Args:
+            pts: times of the clip's frames.
+        """
+        plan = {
+            segment.number: (segment.start, segment.stop, int(pts[segment.start]), int(pts[segment.stop - 1]))
+            for segment in segments
+        }
+        found = {
+            record.segment: record
+            for record in self._lines()
+            if plan.get(record.segment) == (record.start, record.stop, record.first_pts, record.last_pts)
+        }
+        whole = {number: record for number, record in found.items() if self._is_whole(record)}
+        named = {name.split("/")[0] for record in whole.values() for name in record.files}
+        for entry in self.path.glob("seg-*"):
+            if entry.name not in named:
+                _remove(entry)
+        return whole
+
+    def note_publishing(self, outputs: Sequence[Path]) -> None:
+        """Note that these outputs are about to get their names: after a kill they are ours to replace."""
+        with disk_errors_named(self.path):
+            write_atomic(self.path / _PUBLISHING, json.dumps([str(path.absolute()) for path in outputs]).encode())
 
     @property
     def num_frames(self) -> int:
@@ -86,15 +105,42 @@ class WorkFolder:
     def add(self, record: SegmentRecord) -> None:
         """Append a line, on the disk before this returns."""
         text = json.dumps(asdict(record), sort_keys=True).encode()
+        is_new = not (self.path / _JOURNAL).exists()
         with disk_errors_named(self.path), (self.path / _JOURNAL).open("ab") as file:
             # A line that a crash cut off must not swallow this one.
             file.write(b"\n%08x %s\n" % (zlib.crc32(text), text))
             file.flush()
             os.fsync(file.fileno())
+        if is_new:
+            sync_folder(self.path)
 
     def delete(self) -> None:
         """Remove everything: the output is finished, or must not be made."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def outputs_under_way(path: Path) -> frozenset[Path]:
+    """Return the outputs that a conversion in this folder was giving their names when it was killed."""
+    try:
+        return frozenset(map(Path, json.loads((path / _PUBLISHING).read_bytes())))
+    except (OSError, ValueError):
+        return frozenset()
+
+
+def facts_in(path: Path) -> dict[str, Any] | None:
+    """Return the facts of the job that a folder belongs to; None = there is none."""
+    try:
+        facts = json.loads((path / _JOB).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
 
 
 @contextmanager
@@ -113,10 +159,10 @@ def open_work_folder(path: Path, job: Mapping[str, Any]) -> Iterator[WorkFolder]
         if not job_file.is_file() or job_file.read_bytes() != text:
             for entry in path.iterdir():
                 if entry.name != ".lock":
-                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+                    _remove(entry)
             sync_folder(path)
             with disk_errors_named(path):
                 write_atomic(job_file, text)
         for stale in path.glob("*.tmp"):
-            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+            _remove(stale)
         yield WorkFolder(path)

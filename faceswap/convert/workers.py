@@ -90,14 +90,15 @@ def render_in_processes(
         context.Process(target=_work, args=(job, tasks, results), daemon=True, name=f"render-{i}")
         for i in range(num_processes)
     ]
-    for process in processes:
-        process.start()
     try:
+        for process in processes:
+            process.start()
         _collect(processes, results, times, on_frames, on_segment, stop)
     finally:
         for process in processes:
-            process.kill()
-            process.join()
+            if process.pid is not None:  # started
+                process.kill()
+                process.join()
         tasks.cancel_join_thread()
 
 

@@ -31,6 +31,7 @@ class SourcePacket:
     """A packet of the picture stream, without its bytes."""
 
     pts: int
+    dts: int | None
     is_cut: bool
     """An IDR picture, or a picture of an all-intra codec: nothing from here on leans on what came before."""
     is_shown: bool
@@ -42,6 +43,8 @@ class Gop:
     """Packets from one place to cut to the next, in decoding order; their frames follow each other without a gap."""
 
     pts: tuple[int, ...]
+    dts: int | None = None
+    """Decoding time of its first packet: where a seek has to go."""
 
     @property
     def first(self) -> int:
@@ -69,7 +72,7 @@ def read_source_packets(info: ClipInfo) -> list[SourcePacket]:
                 if packet.pts is None or packet.is_corrupt:
                     raise UnsupportedInputError(f"{info.path} has packets without times, or damaged ones")
                 is_cut = bool(packet.is_keyframe) and (codec in _ALL_INTRA or has_idr(bytes(packet), codec, extradata))
-                found.append(SourcePacket(int(packet.pts), is_cut, not packet.is_discard))
+                found.append(SourcePacket(int(packet.pts), packet.dts, is_cut, not packet.is_discard))
         except av.FFmpegError as error:
             raise UnsupportedInputError(f"{info.path} cannot be read to its end ({error.strerror})") from error
     return found
@@ -86,26 +89,45 @@ def gops_of(packets: list[SourcePacket]) -> list[Gop]:
     if not all(packet.is_shown for packet in packets):
         raise UnsupportedInputError("its edit list hides some pictures")
     starts = [i for i, packet in enumerate(packets) if packet.is_cut]
-    gops = [Gop(tuple(p.pts for p in packets[a:b])) for a, b in pairwise([*starts, len(packets)])]
+    gops = [Gop(tuple(p.pts for p in packets[a:b]), packets[a].dts) for a, b in pairwise([*starts, len(packets)])]
     if any(before.last >= after.first for before, after in pairwise(gops)):
         raise UnsupportedInputError("its groups of pictures overlap in time")
     return gops
 
 
-def copied_packets(info: ClipInfo, pts: tuple[int, ...]) -> Iterator[EncodedPicture]:
+def copied_packets(info: ClipInfo, pts: tuple[int, ...], dts: int | None = None) -> Iterator[EncodedPicture]:
     """Yield the source's packets with the given times, the first of which is a place to cut.
 
     H.264 and H.265 come in Annex B form with their parameter sets in front of each IDR picture.
 
     Args:
         pts: in decoding order, as they stand in the file without a gap.
+        dts: decoding time of the first; None = not known.
 
     Raises:
         UnsupportedInputError: they are not found there.
     """
+    # Seeking goes by decoding times here and by presentation times there; where it lands too late, from the start.
+    for place in (min(pts) if dts is None else min(dts, *pts), None):
+        has_begun = False
+        for packet in _packets_from(info, place, pts):
+            has_begun = True
+            yield packet
+        if has_begun:
+            return
+    raise UnsupportedInputError(f"{info.path}: the pictures from {min(pts)} to {max(pts)} ticks are not found in order")
+
+
+def _packets_from(info: ClipInfo, place: int | None, pts: tuple[int, ...]) -> Iterator[EncodedPicture]:
+    """Yield the packets with the given times after a seek to `place` (None = from the start); nothing if the first is not met.
+
+    Raises:
+        UnsupportedInputError: others stand between them.
+    """
     with open_input(info.path) as container:
         stream = pick_video_stream(container, info.path, info.video_stream)
-        container.seek(min(pts), stream=stream, backward=True)
+        if place is not None:
+            container.seek(place, stream=stream, backward=True)
         bsf = BitStreamFilterContext(_TO_ANNEX_B[info.codec], stream) if info.codec in _TO_ANNEX_B else None
         wanted = iter(pts)
         following = next(wanted)
@@ -121,6 +143,8 @@ def copied_packets(info: ClipInfo, pts: tuple[int, ...]) -> Iterator[EncodedPict
             if ahead is None:
                 return
             following = ahead
+    if not has_begun:
+        return
     raise UnsupportedInputError(f"{info.path}: the pictures from {min(pts)} to {max(pts)} ticks are not found in order")
 
 

@@ -11,7 +11,7 @@ import pytest
 from clips import astronaut_picture, make_clip, woven
 from makers import detector, tiny_model
 
-from faceswap.convert import outputs
+from faceswap.convert import assembly
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.convert.plan import plan_convert
@@ -193,14 +193,14 @@ def test_an_output_without_its_mark_withholds_all(
     clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The matte is put together without its metadata.
-    real = outputs.marked_metadata
+    real = assembly.marked_metadata
     calls: list[int] = []
 
     def forgetful(*args: object) -> dict[str, str]:
         calls.append(1)
         return real(*args) if len(calls) == 1 else {}  # type: ignore[arg-type]
 
-    monkeypatch.setattr(outputs, "marked_metadata", forgetful)
+    monkeypatch.setattr(assembly, "marked_metadata", forgetful)
     with pytest.raises(ProvenanceError, match=r"out_matte\.mov was withheld"):
         converted(clip, model, tmp_path / "out.mkv", deliver="clip,matte")
     assert visible(tmp_path) == {"in.mkv"}

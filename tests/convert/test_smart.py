@@ -101,7 +101,7 @@ def test_frames_that_do_not_fit_the_packets_are_refused(clip: Path) -> None:
 
 
 def packet(pts: int, *, cut: bool = False, shown: bool = True) -> SourcePacket:
-    return SourcePacket(pts, cut, shown)
+    return SourcePacket(pts, None, cut, shown)
 
 
 def test_groups_end_where_the_next_can_be_cut() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,17 @@ from clips import make_clip
 from convert_job import SIZE, faces_between
 from makers import detector, tiny_model
 
-from faceswap.convert import outputs
+from faceswap.convert import assembly, segments
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.convert.report import ConvertReport
+from faceswap.errors import InterruptedRunError
 from faceswap.faces.index import FaceIndex
 from faceswap.media.gops import copied_packets
-from faceswap.media.packets import EncodedPicture
+from faceswap.media.packets import EncodedPicture, read_packets
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
+from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.provenance.verify import verify_clip
 
 NUM_FRAMES, FACES = 64, (28, 36)
@@ -54,10 +59,12 @@ def make_source(folder: Path, kind: str, container: str) -> Path:
     )
 
 
-def convert(clip: Path, model: SwapModel, codec: str, **settings: Any) -> tuple[Path, ConvertReport]:
+def convert(
+    clip: Path, model: SwapModel, codec: str, on_progress: OnProgress = ignore_progress
+) -> tuple[Path, ConvertReport]:
     output = clip.with_name(f"out{clip.suffix}")
-    config = ConvertConfig(codec=codec, copy_untouched=True, **settings)
-    return output, convert_clip(clip, model, output, config=config, detector=detector())
+    config = ConvertConfig(codec=codec, copy_untouched=True)
+    return output, convert_clip(clip, model, output, config=config, detector=detector(), on_progress=on_progress)
 
 
 def swapped_frames(output: Path) -> set[int]:
@@ -77,6 +84,8 @@ def equal_frames(clip: Path, output: Path) -> list[bool]:
 CASES = [
     *((kind, container) for kind in ("h264", "h264 open", "h265", "h265 open") for container in ("mp4", "mkv")),
     ("prores", "mov"),
+    ("h264", "ts"),
+    ("h265", "ts"),
 ]
 
 
@@ -141,23 +150,63 @@ def test_sound_is_copied_beside_the_pictures(model: SwapModel, tmp_path: Path) -
     assert sounds[0] == sounds[1]
 
 
-def test_a_splice_that_decodes_wrong_is_replaced_by_a_full_encode(
-    model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def damaged(info: Any, pts: tuple[int, ...]) -> Iterator[EncodedPicture]:
-        for number, picture in enumerate(copied_packets(info, pts)):
-            data = bytearray(picture.data)
-            if number == 3:
-                data[-4] ^= 0xFF
-            yield EncodedPicture(picture.pts, picture.duration, picture.is_key, bytes(data))
+def damaged(picture: EncodedPicture) -> EncodedPicture:
+    return replace(picture, data=picture.data[: len(picture.data) // 2])
 
-    monkeypatch.setattr(outputs, "copied_packets", damaged)
+
+def damage_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the fourth packet of each copied run come out damaged."""
+
+    def read(*args: Any) -> Iterator[EncodedPicture]:
+        for number, picture in enumerate(copied_packets(*args)):
+            yield damaged(picture) if number == 3 else picture
+
+    monkeypatch.setattr(assembly, "copied_packets", read)
+
+
+def damage_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the fourth packet of a rendered segment come out damaged when it stands beside copied ones."""
+    done: list[bool] = []
+
+    def read(path: Path) -> Iterator[EncodedPicture]:
+        is_first_time = not done
+        done.append(True)
+        for number, picture in enumerate(read_packets(path)):
+            yield damaged(picture) if is_first_time and number == 3 else picture
+
+    monkeypatch.setattr(assembly, "read_packets", read)
+
+
+@pytest.mark.parametrize("damage", [damage_copied, damage_encoded])
+def test_a_splice_that_decodes_wrong_is_replaced_by_a_full_encode(
+    model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    damage(monkeypatch)
     clip = make_source(tmp_path, "h264", "mp4")
     output, report = convert(clip, model, "libx264")
     assert report.frames_copied == 0
     assert any("everything was encoded" in note for note in report.notes)
     assert len(list(VideoReader(output))) == NUM_FRAMES
     assert sorted(p.name for p in tmp_path.iterdir()) == [".faceswap", "in.mp4", "out.mp4"]
+
+
+def test_the_full_encode_is_resumed_and_the_splice_not_tried_again(
+    model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "MAX_FRAMES", 16)
+    monkeypatch.setattr(segments, "_MIN_FRAMES", 8)
+    damage_copied(monkeypatch)
+    clip = make_source(tmp_path, "h264", "mp4")
+
+    def stop_late(event: Progress) -> None:
+        if event.stage == "render" and 50 < event.done < NUM_FRAMES:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="of 64 frames are finished"):
+        convert(clip, model, "libx264", on_progress=stop_late)
+    _, report = convert(clip, model, "libx264")
+    assert report.frames_resumed >= 16
+    assert any("an earlier run found" in note for note in report.notes)
 
 
 def test_what_cannot_be_copied_is_encoded_and_said(model: SwapModel, tmp_path: Path) -> None:

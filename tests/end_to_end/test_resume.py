@@ -44,9 +44,9 @@ def journal_of(output: Path) -> Path:
     return output.parent / ".faceswap" / f"{output.name}.work" / "journal"
 
 
-def kill_after(count: int, clip: Path, model: Path, output: Path, **settings: Any) -> None:
-    """Start a conversion and kill it when so many segments are finished."""
-    process = start(clip, model, output, hold=count, **settings)
+def kill_at_place(hold: int | tuple[str, int], clip: Path, model: Path, output: Path, **settings: Any) -> None:
+    """Start a conversion and kill it where `hold` says."""
+    process = start(clip, model, output, hold=hold, **settings)
     wait_until_held(process, output)
     process.kill()
     process.join()
@@ -95,11 +95,62 @@ def check_killed_run(tmp_path: Path, clip: Path, model: Path, expected: bytes, s
     assert_clean(output)
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Return the content of everything that is to be seen."""
+    found = [path for path in folder.rglob("*") if path.is_file() and ".faceswap" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found if path.suffix not in (".held", ".go")}
+
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "clip": ("out.mp4", SETTINGS),
+    "clip and overlay": ("out.mp4", {"deliver": "clip,overlay", **SETTINGS}),
+    "pictures": ("out", {"codec": "png", "deliver": "clip,matte"}),
+}
+PLACES = [
+    *((kind, "before a journal line", 3, jobs) for kind in KINDS for jobs in (1, 2)),
+    ("clip and overlay", "while putting together", 120, 1),
+    ("clip and overlay", "before publishing", 1, 1),
+    ("clip and overlay", "between two names", 1, 1),
+    ("pictures", "between two names", 1, 1),
+    ("pictures", "before the end", 1, 1),
+    ("clip", "before the end", 1, 1),
+]
+
+
+@pytest.fixture(scope="module")
+def expected_files(tmp_path_factory: pytest.TempPathFactory, clip: Path, model: Path) -> dict[str, dict[str, bytes]]:
+    """What each kind of conversion leaves when nothing happens to it."""
+    expected = {}
+    for kind, (name, settings) in KINDS.items():
+        folder = tmp_path_factory.mktemp("expected")
+        finish(start(clip, model, folder / name, **settings))
+        expected[kind] = files_in(folder)
+    return expected
+
+
+@pytest.mark.parametrize(("kind", "place", "count", "jobs"), PLACES)
+def test_a_kill_at_any_step_is_made_good_by_the_same_command(
+    tmp_path: Path,
+    clip: Path,
+    model: Path,
+    expected_files: dict[str, dict[str, bytes]],
+    kind: str,
+    place: str,
+    count: int,
+    jobs: int,
+) -> None:
+    name, settings = KINDS[kind]
+    kill_at_place((place, count), clip, model, tmp_path / name, jobs=jobs, **settings)
+    finish(start(clip, model, tmp_path / name, jobs=jobs, overwrite=False, **settings))
+    assert files_in(tmp_path) == expected_files[kind]
+    assert [p.suffix for p in (tmp_path / ".faceswap").iterdir()] == [".db"]
+
+
 def test_a_kill_costs_at_most_the_segment_under_way(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
 ) -> None:
     output = tmp_path / "out.mp4"
-    kill_after(2, clip, model, output, **SETTINGS)
+    kill_at_place(2, clip, model, output, **SETTINGS)
     finished = {path.name: path.stat().st_mtime_ns for path in journal_of(output).parent.glob("seg-*.clip")}
     assert len(finished) >= 2
     again = start(clip, model, output, hold=1, **SETTINGS)
@@ -137,7 +188,7 @@ def test_a_damaged_segment_is_rendered_again(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float], damage: str
 ) -> None:
     output = tmp_path / "out.mp4"
-    kill_after(2, clip, model, output, **SETTINGS)
+    kill_at_place(2, clip, model, output, **SETTINGS)
     segment = journal_of(output).parent / "seg-00001.clip"
     data, journal = segment.read_bytes(), journal_of(output)
     if damage == "flip":
@@ -158,7 +209,7 @@ def test_other_settings_start_afresh(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
 ) -> None:
     output = tmp_path / "out.mp4"
-    kill_after(2, clip, model, output, feather=0.2, **SETTINGS)
+    kill_at_place(2, clip, model, output, feather=0.2, **SETTINGS)
     finish(start(clip, model, output, **SETTINGS))
     assert output.read_bytes() == uninterrupted[0]
 
@@ -170,7 +221,7 @@ def test_a_source_that_changed_starts_afresh(
     for folder in (source.parent, output.parent):
         folder.mkdir()
     make_long_clip(source, num_frames=64)
-    kill_after(2, source, model, output, **SETTINGS)
+    kill_at_place(2, source, model, output, **SETTINGS)
     source.write_bytes(clip.read_bytes())
     finish(start(source, model, output, **SETTINGS))
     assert output.read_bytes() == uninterrupted[0]
