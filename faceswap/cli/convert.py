@@ -112,14 +112,28 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        values = {"faces": faces, "match": match, "codec": codec, "crf": crf, "preset": preset, "pix_fmt": pix_fmt}
-        values |= {"copy_untouched": copy_untouched, "interlaced": interlaced, "video_stream": video_stream}
-        values |= {"profile": profile, "deliver": deliver}
-        values |= {
-            k: v for k, v in (("feather", feather), ("erode", erode), ("min_face_px", min_face)) if v is not None
+        given = {
+            "faces": faces,
+            "match": match,
+            "feather": feather,
+            "erode": erode,
+            "min_face_px": min_face,
+            "codec": codec,
+            "crf": crf,
+            "preset": preset,
+            "profile": profile,
+            "pix_fmt": pix_fmt,
+            "interlaced": interlaced,
+            "deliver": deliver,
+            "copy_untouched": copy_untouched,
+            "video_stream": video_stream,
+            "shots": shots,
+            "start": start,
+            "end": end,
+            "trim": trim,
+            "ffmpeg_filter": ffmpeg_filter,
         }
-        values |= {"shots": shots, "start": start, "end": end, "trim": trim, "ffmpeg_filter": ffmpeg_filter}
-        config = validated(ConvertConfig, values, "convert")
+        config = validated(ConvertConfig, {k: v for k, v in given.items() if v is not None}, "convert")
         loaded = SwapModel.load(model, device=run.device)
         for reason in loaded.rejected:
             run.console.note(f"passed over: {reason}")

@@ -45,7 +45,8 @@ def convert_clip(
     Args:
         model: a loaded model or its folder.
         to: identity whose face will appear; default: the model's first.
-        jobs: processes that render segments at once; the output does not depend on it.
+        jobs: processes that render segments at once; the output does not depend on it. They import the calling script: with
+            more than one its work belongs under `if __name__ == "__main__"`.
 
     Raises:
         UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError: in one line, with the remedy.
