@@ -98,8 +98,8 @@ class Assembly:
 
     def _run_of(self, product: VideoProduct, segment: Segment) -> PictureRun:
         if self.copies and segment.is_copied:
-            pts, dts = self.copies.packets[segment.start], self.copies.dts[segment.start]
-            return PictureRun(pts, lambda: copied_packets(self.plan.info, pts, dts))
+            run = self.copies.copied[segment.start]
+            return PictureRun(run.pts, lambda: copied_packets(self.plan.info, run))
         file = self.work.segment_file(segment, product.name)
         return PictureRun(read_packet_times(file), lambda: read_packets(file))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.media.encode_plan import EncodePlan
-from faceswap.media.gops import COPYABLE, Gop, gops_of, read_source_packets
+from faceswap.media.gops import COPYABLE, CopiedRun, Gop, gops_of, read_source_packets
 from faceswap.media.probe import ClipInfo
 from faceswap.types import FrameTable
 
@@ -34,10 +34,8 @@ class CopyPlan:
 
     runs: tuple[tuple[int, int, bool], ...]
     """(start, stop, is_copied): frames, half-open."""
-    packets: dict[int, tuple[int, ...]]
-    """First frame of a copied run -> the times of its packets in decoding order."""
-    dts: dict[int, int | None]
-    """First frame of a copied run -> the decoding time of its first packet."""
+    copied: Mapping[int, CopiedRun]
+    """First frame of a copied run -> its packets."""
 
     @property
     def num_copied(self) -> int:
@@ -60,30 +58,36 @@ def plan_copies(
         UnsupportedInputError: nothing can be copied; the message says why, to follow "because".
     """
     _check(info, encode)
-    gops = gops_of(read_source_packets(info))
+    packets = read_source_packets(info)
+    gops = gops_of(packets)
     shown = [pts for gop in gops for pts in sorted(gop.pts)]
     if not np.array_equal(shown, table.pts):
         raise UnsupportedInputError("its packets and its decoded frames do not correspond")
     first, last = frames or (0, len(table))
     runs: list[tuple[int, int, bool]] = []
-    packets: dict[int, tuple[int, ...]] = {}
-    dts: dict[int, int | None] = {}
+    copied: dict[int, CopiedRun] = {}
     start = 0
     for gop in gops:
         stop = start + len(gop.pts)
-        changed = next((i - start for i in range(start, stop) if i in swapped or i >= last), None)
-        num_copied = _num_copied(gop, changed) if start >= first else 0  # a group cannot be entered in its middle
+        is_entered = start > 0 and not (runs and runs[-1][1] == start and runs[-1][2])
+        part = gop.entered() if is_entered else gop
+        begin = stop - len(part.pts)  # what an entered group leaves out is shown before the rest
+        changed = next((i - begin for i in range(begin, stop) if i in swapped or i >= last), None)
+        num_copied = _num_copied(part, changed) if begin >= first else 0  # a group cannot be entered in its middle
+        _append(runs, max(start, first), min(begin, last), is_copied=False)
         if num_copied:
-            _append(runs, start, start + num_copied, is_copied=True)
-            dts.setdefault(runs[-1][0], gop.dts)
-            packets[runs[-1][0]] = packets.get(runs[-1][0], ()) + gop.pts[:num_copied]
-        rendered = max(start + num_copied, first), min(stop, last)
-        if rendered[0] < rendered[1]:
-            _append(runs, *rendered, is_copied=False)
+            _append(runs, begin, begin + num_copied, is_copied=True)
+            run = copied.setdefault(runs[-1][0], CopiedRun((), gop.dts, is_entered and gop.is_open))
+            copied[runs[-1][0]] = replace(run, pts=run.pts + part.pts[:num_copied])
+        _append(runs, max(begin + num_copied, first), min(stop, last), is_copied=False)
         start = stop
-    if not packets:
-        raise UnsupportedInputError("each of its groups of pictures begins with a face to swap")
-    return CopyPlan(tuple(runs), packets, dts)
+    if not copied:
+        raise UnsupportedInputError(
+            "its groups of pictures are open, and H.264 can be cut at IDR pictures only"
+            if len(gops) == 1 and any(packet.is_open for packet in packets)
+            else "each of its groups of pictures begins with a face to swap"
+        )
+    return CopyPlan(tuple(runs), copied)
 
 
 def matching_encoder(info: ClipInfo) -> str | None:
@@ -129,6 +133,8 @@ def _num_copied(gop: Gop, first_swapped: int | None) -> int:
 
 
 def _append(runs: list[tuple[int, int, bool]], start: int, stop: int, *, is_copied: bool) -> None:
+    if start >= stop:
+        return
     if runs and runs[-1][2] == is_copied:
         start = runs.pop()[0]
     runs.append((start, stop, is_copied))

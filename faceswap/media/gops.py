@@ -1,13 +1,16 @@
 """The source's own packets: where its pictures can be cut apart without decoding, and the packets between two such places.
 
 A place to cut is an IDR picture (H.264 unit type 5, H.265 types 19 and 20), never merely a key frame: pictures that follow
-an open GOP's key frame lean on what stood before it. In all-intra codecs every picture is one.
+an open group's key frame lean on what stood before it. H.265 has a way in: its open groups begin with a CRA picture (21), and
+when that is relabelled as a broken link (BLA, 18) and the pictures shown before it are left out, all others decode (ITU-T
+H.265 8.1.3). In all-intra codecs every picture is a place to cut.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -18,12 +21,13 @@ from av.bitstream import BitStreamFilterContext
 from faceswap.errors import UnsupportedInputError
 from faceswap.media.packets import EncodedPicture
 from faceswap.media.probe import ClipInfo, open_input, pick_video_stream
-from faceswap.media.sei import has_idr
+from faceswap.media.sei import IDR, annex_b_units, has_unit
 
 _TO_ANNEX_B = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _ALL_INTRA = {"prores", "dnxhd", "mjpeg"}
 COPYABLE = frozenset(_TO_ANNEX_B) | _ALL_INTRA
 """Codecs of which parts can be copied."""
+_CRA, _BLA_N_LP = 21, 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,9 @@ class SourcePacket:
     pts: int
     dts: int | None
     is_cut: bool
-    """An IDR picture, or a picture of an all-intra codec: nothing from here on leans on what came before."""
+    """The stream can be cut here: an IDR or CRA picture, or any of an all-intra codec."""
+    is_open: bool
+    """A key frame that later pictures can reach behind: CRA in H.265, all but IDR in H.264."""
     is_shown: bool
     """False: the container says that players skip it (edit lists)."""
 
@@ -45,6 +51,8 @@ class Gop:
     pts: tuple[int, ...]
     dts: int | None = None
     """Decoding time of its first packet: where a seek has to go."""
+    is_open: bool = False
+    """Pictures shown before its first one may lean on the group before."""
 
     @property
     def first(self) -> int:
@@ -53,6 +61,22 @@ class Gop:
     @property
     def last(self) -> int:
         return max(self.pts)
+
+    def entered(self) -> Gop:
+        """Return what can be decoded when nothing of the group before is there."""
+        return replace(self, pts=tuple(pts for pts in self.pts if pts >= self.pts[0])) if self.is_open else self
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedRun:
+    """Packets that are copied in a row."""
+
+    pts: tuple[int, ...]
+    """In decoding order, as they stand in the file; only pictures that an entered open group leaves out are missing."""
+    dts: int | None
+    """Decoding time of the first; None = not known."""
+    is_broken_link: bool = False
+    """The first is a CRA picture that is entered from elsewhere."""
 
 
 def read_source_packets(info: ClipInfo) -> list[SourcePacket]:
@@ -71,8 +95,14 @@ def read_source_packets(info: ClipInfo) -> list[SourcePacket]:
                     continue
                 if packet.pts is None or packet.is_corrupt:
                     raise UnsupportedInputError(f"{info.path} has packets without times, or damaged ones")
-                is_cut = bool(packet.is_keyframe) and (codec in _ALL_INTRA or has_idr(bytes(packet), codec, extradata))
-                found.append(SourcePacket(int(packet.pts), packet.dts, is_cut, not packet.is_discard))
+                is_key, data = bool(packet.is_keyframe), bytes(packet)
+                is_intra = codec in _ALL_INTRA
+                is_idr = is_key and (is_intra or has_unit(data, codec, IDR[codec], extradata))
+                is_cra = is_key and codec == "hevc" and has_unit(data, codec, (_CRA,), extradata)
+                is_open = is_key and not is_idr
+                found.append(
+                    SourcePacket(int(packet.pts), packet.dts, is_idr or is_cra, is_open, not packet.is_discard)
+                )
         except av.FFmpegError as error:
             raise UnsupportedInputError(f"{info.path} cannot be read to its end ({error.strerror})") from error
     return found
@@ -89,63 +119,77 @@ def gops_of(packets: list[SourcePacket]) -> list[Gop]:
     if not all(packet.is_shown for packet in packets):
         raise UnsupportedInputError("its edit list hides some pictures")
     starts = [i for i, packet in enumerate(packets) if packet.is_cut]
-    gops = [Gop(tuple(p.pts for p in packets[a:b]), packets[a].dts) for a, b in pairwise([*starts, len(packets)])]
+    gops = [
+        Gop(tuple(p.pts for p in packets[a:b]), packets[a].dts, packets[a].is_open)
+        for a, b in pairwise([*starts, len(packets)])
+    ]
     if any(before.last >= after.first for before, after in pairwise(gops)):
         raise UnsupportedInputError("its groups of pictures overlap in time")
     return gops
 
 
-def copied_packets(info: ClipInfo, pts: tuple[int, ...], dts: int | None = None) -> Iterator[EncodedPicture]:
-    """Yield the source's packets with the given times, the first of which is a place to cut.
+def copied_packets(info: ClipInfo, run: CopiedRun) -> Iterator[EncodedPicture]:
+    """Yield the source's packets of a run.
 
-    H.264 and H.265 come in Annex B form with their parameter sets in front of each IDR picture.
-
-    Args:
-        pts: in decoding order, as they stand in the file without a gap.
-        dts: decoding time of the first; None = not known.
+    H.264 and H.265 come in Annex B form with their parameter sets in front of each IDR or CRA picture.
 
     Raises:
-        UnsupportedInputError: they are not found there.
+        UnsupportedInputError: they are not found in this order.
     """
     # Seeking goes by decoding times here and by presentation times there; where it lands too late, from the start.
-    for place in (min(pts) if dts is None else min(dts, *pts), None):
+    for place in (min(run.pts) if run.dts is None else min(run.dts, *run.pts), None):
         has_begun = False
-        for packet in _packets_from(info, place, pts):
+        for packet in _packets_from(info, place, run):
             has_begun = True
             yield packet
         if has_begun:
             return
-    raise UnsupportedInputError(f"{info.path}: the pictures from {min(pts)} to {max(pts)} ticks are not found in order")
+    raise _not_found(info, run)
 
 
-def _packets_from(info: ClipInfo, place: int | None, pts: tuple[int, ...]) -> Iterator[EncodedPicture]:
-    """Yield the packets with the given times after a seek to `place` (None = from the start); nothing if the first is not met.
-
-    Raises:
-        UnsupportedInputError: others stand between them.
-    """
+def _packets_from(info: ClipInfo, place: int | None, run: CopiedRun) -> Iterator[EncodedPicture]:
+    """Yield the packets of a run after a seek to `place` (None = from the start); nothing if the first is not met."""
+    wanted = deque(run.pts)
     with open_input(info.path) as container:
         stream = pick_video_stream(container, info.path, info.video_stream)
         if place is not None:
             container.seek(place, stream=stream, backward=True)
         bsf = BitStreamFilterContext(_TO_ANNEX_B[info.codec], stream) if info.codec in _TO_ANNEX_B else None
-        wanted = iter(pts)
-        following = next(wanted)
-        has_begun = False
         for packet in container.demux(stream):
-            if not packet.size or (not has_begun and packet.pts != following):
+            has_begun = len(wanted) < len(run.pts)
+            is_left_out = not has_begun or (run.is_broken_link and packet.size and packet.pts < run.pts[0])
+            if not packet.size or (packet.pts != wanted[0] and is_left_out):
                 continue
-            if packet.pts != following:
+            if packet.pts != wanted[0]:
                 break
-            has_begun = True
-            yield from (_encoded(p, info.time_base) for p in (bsf.filter(packet) if bsf else [packet]))
-            ahead = next(wanted, None)
-            if ahead is None:
+            for copy in bsf.filter(packet) if bsf else [packet]:
+                picture = _encoded(copy, info.time_base)
+                is_link = run.is_broken_link and not has_begun
+                yield replace(picture, data=as_broken_link(picture.data)) if is_link else picture
+            wanted.popleft()
+            if not wanted:
                 return
-            following = ahead
-    if not has_begun:
-        return
-    raise UnsupportedInputError(f"{info.path}: the pictures from {min(pts)} to {max(pts)} ticks are not found in order")
+    if len(wanted) < len(run.pts):
+        raise _not_found(info, run)
+
+
+def _not_found(info: ClipInfo, run: CopiedRun) -> UnsupportedInputError:
+    return UnsupportedInputError(
+        f"{info.path}: the pictures from {min(run.pts)} to {max(run.pts)} ticks are not found in order"
+    )
+
+
+def as_broken_link(packet: bytes) -> bytes:
+    """Return an H.265 packet (Annex B) whose CRA slices are labelled BLA_N_LP: no picture shown before it follows.
+
+    The slice headers of both have the same syntax (ITU-T H.265 7.3.6.1).
+    """
+    result = bytearray(packet)
+    for start, body in annex_b_units(packet):
+        if body[0] >> 1 & 63 == _CRA:
+            header = packet.index(b"\x01", start) + 1
+            result[header] = body[0] & 0x81 | _BLA_N_LP << 1
+    return bytes(result)
 
 
 def _encoded(packet: Any, time_base: Fraction) -> EncodedPicture:

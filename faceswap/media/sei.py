@@ -5,7 +5,7 @@ Sources: ITU-T H.264 7.3.2.3 and D.1.6, H.265 7.3.2.4 (user_data_unregistered, p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 _USER_DATA_UNREGISTERED = 5
@@ -13,7 +13,8 @@ _START_CODE = b"\x00\x00\x00\x01"
 _H264_SEI, _H265_PREFIX_SEI = 6, 39
 _H264_SLICES = range(1, 6)
 _H265_SLICES = range(0, 32)
-_IDR = {"h264": (5,), "hevc": (19, 20)}
+IDR = {"h264": (5,), "hevc": (19, 20)}
+"""Unit types of the slices of IDR pictures: no later picture leans on an earlier one."""
 
 CODECS = ("h264", "hevc")
 
@@ -48,13 +49,13 @@ def find_user_data(packet: bytes, codec: str, uuid: bytes, extradata: bytes | No
     return None
 
 
-def has_idr(packet: bytes, codec: str, extradata: bytes | None) -> bool:
-    """True when a packet holds a slice of an IDR picture: no later picture leans on an earlier one.
+def has_unit(packet: bytes, codec: str, kinds: Sequence[int], extradata: bytes | None) -> bool:
+    """True when a packet holds a unit of one of some types.
 
     Args:
         codec, extradata: as in `find_user_data`.
     """
-    return any(_unit_type(body[0], codec) in _IDR[codec] for body in _units(packet, codec, extradata))
+    return any(_unit_type(body[0], codec) in kinds for body in _units(packet, codec, extradata))
 
 
 def _units(packet: bytes, codec: str, extradata: bytes | None) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from faceswap.convert.smart import CopyPlan, plan_copies
 from faceswap.errors import UnsupportedInputError
 from faceswap.media.digest import frame_digest
 from faceswap.media.encode_plan import EncodeSettings, plan_encode
-from faceswap.media.gops import Gop, SourcePacket, copied_packets, gops_of, read_source_packets
+from faceswap.media.gops import CopiedRun, Gop, SourcePacket, copied_packets, gops_of, read_source_packets
 from faceswap.media.reader import VideoReader
 from faceswap.types import FrameTable
 
@@ -47,13 +47,13 @@ def test_the_packets_of_a_copied_run_are_those_of_its_frames(clip: Path) -> None
     plan, table = copies_of(clip, {9, 20}), table_of(VideoReader(clip))
     for start, stop, is_copied in plan.runs:
         if is_copied:
-            assert sorted(plan.packets[start]) == table.pts[start:stop].tolist()
+            assert sorted(plan.copied[start].pts) == table.pts[start:stop].tolist()
 
 
 def test_copied_packets_are_read_in_their_order(clip: Path) -> None:
     info = VideoReader(clip).info
     for gop in gops_of(read_source_packets(info)):
-        packets = list(copied_packets(info, gop.pts))
+        packets = list(copied_packets(info, CopiedRun(gop.pts, gop.dts)))
         assert [packet.pts for packet in packets] == list(gop.pts)
         assert packets[0].is_key
         assert packets[0].data[:4] == b"\x00\x00\x00\x01"
@@ -63,7 +63,7 @@ def test_packets_that_are_not_there_are_an_error(clip: Path) -> None:
     info = VideoReader(clip).info
     (first, second, *_) = gops_of(read_source_packets(info))
     with pytest.raises(UnsupportedInputError, match="not found in order"):
-        list(copied_packets(info, (*first.pts, *second.pts[::-1])))
+        list(copied_packets(info, CopiedRun((*first.pts, *second.pts[::-1]), first.dts)))
 
 
 def test_a_clip_that_begins_with_a_face_in_its_only_group_cannot_be_copied(clip: Path) -> None:
@@ -101,7 +101,7 @@ def test_frames_that_do_not_fit_the_packets_are_refused(clip: Path) -> None:
 
 
 def packet(pts: int, *, cut: bool = False, shown: bool = True) -> SourcePacket:
-    return SourcePacket(pts, None, cut, shown)
+    return SourcePacket(pts, None, cut, False, shown)
 
 
 def test_groups_end_where_the_next_can_be_cut() -> None:

@@ -101,7 +101,9 @@ def test_copied_frames_are_bit_exact(model: SwapModel, tmp_path: Path, kind: str
     assert not [note for note in report.notes if "everything was encoded" in note]
     before_the_face = range(min(swapped) // 8 * 8)
     assert all(equal[frame] for frame in before_the_face)
-    if "open" not in kind:  # an open group cannot be entered behind its start
+    if (
+        kind != "h264 open"
+    ):  # its groups cannot be entered; those of H.265 can, but for what is shown before their first picture
         assert all(equal[frame] for frame in range(-(-(max(swapped) + 1) // 8) * 8, NUM_FRAMES))
         assert report.frames_copied >= NUM_FRAMES - len(swapped) - 16
 
