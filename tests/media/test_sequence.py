@@ -13,11 +13,13 @@ import pytest
 from clips import make_clip
 
 from faceswap.errors import FaceswapError, ResourceError, UnsupportedInputError, UsageError
+from faceswap.media import sequence_files
 from faceswap.media.picture_texts import MARK_KEYWORD, XMP_KEYWORD, PictureTexts, read_texts
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader, open_clip
 from faceswap.media.rgb import rgb_values, upright
-from faceswap.media.sequence import SequenceTarget, SequenceWriter, assemble, plan_pictures, sequence_target
+from faceswap.media.sequence import SequenceTarget, plan_pictures, sequence_target
+from faceswap.media.sequence_files import SequenceWriter, assemble, publish_pictures
 from faceswap.types import Frame
 
 TEXTS = PictureTexts('{"it":"is marked"}', "<xmp>it is märked</xmp>")
@@ -203,6 +205,25 @@ def test_assembling_is_done_again_after_a_break(tmp_path: Path) -> None:
     assemble(parts, target)
     assert (target.folder / "000000.png").read_bytes() == (parts[0] / "000000.png").read_bytes()
     assert len(list(target.folder.glob("*.png"))) == 4
+
+
+def test_old_table_is_gone_for_good_before_pictures_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, info = source(tmp_path)
+    target = SequenceTarget(tmp_path / "out", "%06d.png", "png")
+    written(target.folder, frames, info, target)
+    old = (target.folder / "000000.png").read_bytes()
+    made = written(tmp_path / "made", [replace(frames[3 - i], index=i) for i in range(2)], info, target)
+    new = (made / "000000.png").read_bytes()
+    found = []
+
+    def look(folder: Path) -> None:
+        assert folder == target.folder
+        found.append((sorted(path.name for path in folder.iterdir()), (folder / "000000.png").read_bytes()))
+
+    monkeypatch.setattr(sequence_files, "sync_folder", look)
+    publish_pictures(made, target)
+    pictures = ["000000.png", "000001.png"]
+    assert found == [(pictures, old), (pictures, new), ([*pictures, "frames.json"], new)]
 
 
 def test_parts_of_different_conversions_are_not_mixed(tmp_path: Path) -> None:
