@@ -39,7 +39,7 @@ def overlay(rendered: Rendered, blank: Frame) -> Frame:
 
 def matte(rendered: Rendered, blank: Frame) -> Frame:
     """Return the alpha as gray: black to white over the whole range that the tags allow."""
-    alpha = blend.coverage(blank.size, [layer.patch for layer in rendered.layers])
+    alpha = blend.alpha_of(blank.size, [layer.patch for layer in rendered.layers])
     black, white = _black_and_white(blank.color)
     luma = np.rint(black + alpha * (white - black)).astype(blank.planes[0].dtype)
     return replace(blank, planes=(luma, *blank.planes[1:]))
@@ -59,7 +59,7 @@ def raw(rendered: Rendered, blank: Frame) -> Frame:
 
 def compositing_channels(rendered: Rendered) -> dict[str, NDArray[np.float32]]:
     """Return the EXR channels beside the finished picture: A, the matte, and face.R, G, B, the raw network output."""
-    alpha = blend.coverage(rendered.source.size, [layer.patch for layer in rendered.layers])
+    alpha = blend.alpha_of(rendered.source.size, [layer.patch for layer in rendered.layers])
     return {"A": alpha} | {f"face.{name}": values for name, values in zip("RGB", raw_rgb(rendered), strict=True)}
 
 
@@ -134,5 +134,5 @@ def _black_and_white(color: ColorInfo) -> tuple[int, int]:
 
 def _with_alpha(frame: Frame, patches: Sequence[Patch]) -> Frame:
     top = 2**frame.color.bit_depth - 1
-    alpha = np.rint(blend.coverage(frame.size, patches) * top).astype(frame.planes[0].dtype)
+    alpha = np.rint(blend.alpha_of(frame.size, patches) * top).astype(frame.planes[0].dtype)
     return replace(frame, planes=(*frame.planes[:3], alpha))
