@@ -135,11 +135,17 @@ class FrameTable:
         return len(self.pts)
 
     def end_of(self, frame: int) -> Fraction:
-        """Return the time (s) at which a frame ends: where the next begins, or after its duration, or a usual step."""
+        """Return the time (s) at which a frame ends: `end_tick_of`."""
+        return self.end_tick_of(frame) * self.time_base
+
+    def end_tick_of(self, frame: int) -> int:
+        """Return when a frame ends: where the next begins, or after its duration, or a usual step (1/25 s without any)."""
         if frame + 1 < len(self):
-            return int(self.pts[frame + 1]) * self.time_base
-        usual = int(np.median(np.diff(self.pts))) if len(self) > 1 else 1
-        return (int(self.pts[frame]) + (int(self.duration[frame]) or usual)) * self.time_base
+            return int(self.pts[frame + 1])
+        if duration := int(self.duration[frame]):
+            return int(self.pts[frame]) + duration
+        usual = int(np.median(np.diff(self.pts))) if len(self) > 1 else round(Fraction(1, 25) / self.time_base)
+        return int(self.pts[frame]) + max(1, usual)
 
     def part(self, start: int, stop: int) -> FrameTable:
         """Return the frames [start, stop), their times counted from the first of them."""
