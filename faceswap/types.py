@@ -61,6 +61,11 @@ class ColorInfo:
     """The stream carried no matrix tag; `matrix` follows the picture size."""
 
 
+def subsampled(size: tuple[int, int], shift: tuple[int, int]) -> tuple[int, int]:
+    """Return an (h, w) divided by 2^shift, rounded up as all video formats do."""
+    return -(-size[0] // 2 ** shift[0]), -(-size[1] // 2 ** shift[1])
+
+
 @dataclass(frozen=True, slots=True)
 class PlaneLayout:
     """How the three planes of a frame are stored."""
@@ -73,6 +78,10 @@ class PlaneLayout:
     @property
     def is_rgb(self) -> bool:
         return self.name.startswith("gbr")
+
+    def chroma_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (h, w) of the chroma planes of a picture whose luma plane has `size`."""
+        return subsampled(size, self.chroma_shift)
 
     @property
     def has_alpha(self) -> bool:

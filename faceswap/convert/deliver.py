@@ -114,15 +114,13 @@ def blank_frame(source: Frame, info: ClipInfo) -> Frame:
     Args:
         source: a frame or a field of one. info: of the pictures that are made of it.
     """
-    height, width = source.size
-    shift_y, shift_x = info.layout.chroma_shift
-    small = (-(-height // 2**shift_y), -(-width // 2**shift_x))
+    small = info.layout.chroma_size(source.size)
     black, _ = _black_and_white(info.color)
     neutral = 2 ** (info.color.bit_depth - 1)
     planes = [
         np.full(size, code, np.uint16) for size, code in ((source.size, black), (small, neutral), (small, neutral))
     ]
-    if info.layout.name.startswith("yuva"):
+    if info.layout.has_alpha:
         planes.append(np.zeros(source.size, np.uint16))
     return Frame(tuple(planes), info.layout, info.color, source.time, source.index, source.duration)
 

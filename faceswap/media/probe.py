@@ -18,6 +18,7 @@ from faceswap.media.display import checked_matrix, right_angle_turn
 from faceswap.media.hdr import DynamicRange, lost_metadata, read_dynamic_range
 from faceswap.media.interlace import field_order_of
 from faceswap.media.layouts import is_gray, layout_of, planar_name
+from faceswap.media.side_data import side_data_of
 from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
@@ -241,16 +242,6 @@ def _frame_count_hint(container: Any, stream: Any) -> int | None:
     return None
 
 
-def _side_data(frame: Any) -> list[Any]:
-    return list(frame.side_data.keys())
-
-
-def _side_data_name(data: Any) -> str:
-    return getattr(data.type, "name", str(data.type))
-
-
 def _display_matrix(frame: Any) -> tuple[int, ...] | None:
-    for data in _side_data(frame):
-        if _side_data_name(data) == "DISPLAYMATRIX":
-            return tuple(int(v) for v in np.frombuffer(bytes(data), dtype="<i4")[:9])
-    return None
+    data = side_data_of(frame).get("DISPLAYMATRIX")
+    return None if data is None else tuple(int(v) for v in np.frombuffer(bytes(data), dtype="<i4")[:9])
