@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.color import code_scale
 from faceswap.convert import blend
 from faceswap.convert.engine import Layer, Rendered
 from faceswap.media.encode_plan import EncodeSettings
+from faceswap.media.h273 import BT709, STUDIO_RANGE
 from faceswap.media.layouts import layout_of
 from faceswap.media.probe import ClipInfo
 from faceswap.types import ColorInfo, Frame, Patch
 
 _DEPTH = 10
 """Bits of the compositing products: what the ProRes encoder takes."""
-_STUDIO_RANGE = 1
-_BT709 = 1
 
 
 def finished(rendered: Rendered) -> Frame:
@@ -103,7 +103,7 @@ def drawn_info(info: ClipInfo, pix_fmt: str) -> ClipInfo:
         full_range=False,
         bit_depth=_DEPTH,
     )
-    tags = replace(info.tags, range=_STUDIO_RANGE, matrix=_BT709 if is_rgb else info.tags.matrix)
+    tags = replace(info.tags, range=STUDIO_RANGE, matrix=BT709 if is_rgb else info.tags.matrix)
     # HDR10 metadata describe the finished picture; the products have no place for them, and no need.
     return replace(info, layout=layout_of(pix_fmt)[0], color=color, tags=tags, light=None, notes=())
 
@@ -126,8 +126,9 @@ def blank_frame(source: Frame, info: ClipInfo) -> Frame:
 
 
 def _black_and_white(color: ColorInfo) -> tuple[int, int]:
-    step = 2 ** (color.bit_depth - 8)
-    return 16 * step, 235 * step
+    """Return the luma codes of black and white."""
+    scale = code_scale(color)
+    return round(scale.offset[0]), round(scale.offset[0] + scale.linear[0, 0])
 
 
 def _with_alpha(frame: Frame, patches: Sequence[Patch]) -> Frame:

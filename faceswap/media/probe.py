@@ -12,9 +12,10 @@ import av
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
-from faceswap.media.clip_color import FULL_RANGE, ColorTags, color_info, color_tags
+from faceswap.media.clip_color import ColorTags, color_info, color_tags
 from faceswap.media.decoders import FirstLook, first_look, measured_rate
 from faceswap.media.display import checked_matrix, right_angle_turn
+from faceswap.media.h273 import FULL_RANGE
 from faceswap.media.hdr import DynamicRange, lost_metadata, read_dynamic_range
 from faceswap.media.interlace import field_order_of
 from faceswap.media.layouts import is_gray, layout_of, planar_name

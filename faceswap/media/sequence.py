@@ -9,6 +9,7 @@ from pathlib import Path
 from faceswap.errors import UsageError
 from faceswap.media.containers import MUXERS
 from faceswap.media.encode_plan import EncodePlan
+from faceswap.media.h273 import FULL_RANGE, IDENTITY
 from faceswap.media.layouts import layout_of
 from faceswap.media.picture_texts import SUFFIXES
 from faceswap.media.probe import ClipInfo
@@ -22,7 +23,6 @@ from faceswap.types import ColorInfo
 KINDS = {"png": ".png", "tiff": ".tif", "exr": ".exr"}
 """`--codec` name -> suffix."""
 PICTURES = "pictures"
-_RGB, _FULL_RANGE = 0, 2
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
@@ -104,5 +104,5 @@ def plan_pictures(info: ClipInfo, target: SequenceTarget) -> EncodePlan:
     if info.light:
         losses.append("pictures have no place for the HDR10 mastering display and light levels")
     color = ColorInfo("rgb", full_range=True, bit_depth=bits)
-    tags = replace(info.tags, matrix=_RGB, range=_FULL_RANGE)
+    tags = replace(info.tags, matrix=IDENTITY, range=FULL_RANGE)
     return EncodePlan(target.kind, layout, color, tags, PICTURES, {}, tuple(losses))
