@@ -38,6 +38,12 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_state(path: Path) -> tuple[int, int, int]:
+    """Return inode, size and time of change (ns): other numbers, another file or other content."""
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` so that `path` holds either its old content or all of the new."""
     temporary = temporary_beside(path)
@@ -126,32 +132,41 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
     """Hold `folder` for this process; the lock goes with the process, however it ends.
 
     Raises:
-        UsageError: `folder` is a file, or another live process works in it.
+        UsageError: `folder` is a file, or another live process works in it. ResourceError: disk full.
     """
-    import fcntl
-
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, not a folder; choose another place")
+    with disk_errors_named(folder):
+        descriptor = _lock(folder, purpose)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(folder: Path, purpose: str) -> int:
+    """Return the descriptor of the folder's lock file, locked and with this process's number in it."""
+    import fcntl
+
     while True:
-        with disk_errors_named(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / ".lock").open("a+", encoding="ascii", errors="replace")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                holder = file.read(20).strip() or "unknown"
-                raise UsageError(
-                    f"{folder} is in use by process {holder} ({purpose}); wait for it or use another folder"
-                ) from None
-            if not _is_open_file(file.fileno(), folder / ".lock"):
-                continue  # who held it deleted the folder in between: this lock would lock nothing
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
-            return
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_open_file(descriptor, folder / ".lock"):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, str(os.getpid()).encode())
+                return descriptor
+            os.close(descriptor)  # who held it deleted the folder in between: this lock would lock nothing
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise UsageError(
+                f"{folder} is in use by process {holder} ({purpose}); wait for it or use another folder"
+            ) from None
+        except OSError:
+            os.close(descriptor)
+            raise
 
 
 def _is_open_file(descriptor: int, path: Path) -> bool:

@@ -61,6 +61,11 @@ class ColorInfo:
     """The stream carried no matrix tag; `matrix` follows the picture size."""
 
 
+def subsampled(size: tuple[int, int], shift: tuple[int, int]) -> tuple[int, int]:
+    """Return an (h, w) divided by 2^shift, rounded up as all video formats do."""
+    return -(-size[0] // 2 ** shift[0]), -(-size[1] // 2 ** shift[1])
+
+
 @dataclass(frozen=True, slots=True)
 class PlaneLayout:
     """How the three planes of a frame are stored."""
@@ -73,6 +78,10 @@ class PlaneLayout:
     @property
     def is_rgb(self) -> bool:
         return self.name.startswith("gbr")
+
+    def chroma_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (h, w) of the chroma planes of a picture whose luma plane has `size`."""
+        return subsampled(size, self.chroma_shift)
 
     @property
     def has_alpha(self) -> bool:
@@ -135,11 +144,17 @@ class FrameTable:
         return len(self.pts)
 
     def end_of(self, frame: int) -> Fraction:
-        """Return the time (s) at which a frame ends: where the next begins, or after its duration, or a usual step."""
+        """Return the time (s) at which a frame ends: `end_tick_of`."""
+        return self.end_tick_of(frame) * self.time_base
+
+    def end_tick_of(self, frame: int) -> int:
+        """Return when a frame ends: where the next begins, or after its duration, or a usual step (1/25 s without any)."""
         if frame + 1 < len(self):
-            return int(self.pts[frame + 1]) * self.time_base
-        usual = int(np.median(np.diff(self.pts))) if len(self) > 1 else 1
-        return (int(self.pts[frame]) + (int(self.duration[frame]) or usual)) * self.time_base
+            return int(self.pts[frame + 1])
+        if duration := int(self.duration[frame]):
+            return int(self.pts[frame]) + duration
+        usual = int(np.median(np.diff(self.pts))) if len(self) > 1 else round(Fraction(1, 25) / self.time_base)
+        return int(self.pts[frame]) + max(1, usual)
 
     def part(self, start: int, stop: int) -> FrameTable:
         """Return the frames [start, stop), their times counted from the first of them."""

@@ -17,8 +17,10 @@ from faceswap import geometry
 from faceswap.faces.base import Detection
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
+from faceswap.media.digest import frame_digest
 from faceswap.media.layouts import layout_of
 from faceswap.media.pictures import write_picture
+from faceswap.media.reader import VideoReader
 from faceswap.types import ColorInfo, CropSpec, Face, Frame, FrameTable, Timestamp
 
 EXTRACT_CROP = CropSpec(size=96, coverage="whole_face", margin=0.12)
@@ -84,6 +86,13 @@ def frame_table(num_frames: int) -> FrameTable:
     """Return the table of frames at 25 a second, each with another digest."""
     numbers = np.arange(num_frames)
     return FrameTable(Fraction(1, 25), numbers, np.ones_like(numbers), (numbers * 2654435761 % 2**32).astype(np.uint32))
+
+
+def table_of(reader: VideoReader) -> FrameTable:
+    """Return the table of a clip's frames, by a whole pass."""
+    rows = [(frame.time.pts, frame.duration, frame_digest(frame)) for frame in reader]
+    pts, duration, digest = np.array(rows, dtype=np.int64).T
+    return FrameTable(reader.info.time_base, pts, duration, digest.astype(np.uint32))
 
 
 def encode_clip(path: Path, info: Any, plan: Any, frames: Iterable[Frame], **muxer: Any) -> Path:

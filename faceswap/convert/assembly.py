@@ -19,7 +19,7 @@ from faceswap.media.assemble import ClipMuxer, PictureRun
 from faceswap.media.gops import copied_packets
 from faceswap.media.packets import EncodedPicture, read_packet_times, read_packets
 from faceswap.media.remux import Span, source_metadata
-from faceswap.media.sequence import assemble, read_rows
+from faceswap.media.sequence_files import assemble, read_rows
 from faceswap.provenance.mark import marked_metadata, packet_marker
 from faceswap.types import FrameTable
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -40,21 +41,25 @@ def paste(frame: Frame, patch: Patch) -> Frame:
     if patch.mask is None:
         raise ShapeError(f"{patch} cannot be pasted without a mask")
     codes = color.transform(patch.pixels, color.codes_from_rgb(frame.color))
-    frame_from_patch = geometry.invert(patch.patch_from_frame)
+    luma_from_patch = geometry.invert(patch.patch_from_frame)
     support = _support_corners(patch.mask)
     if support is None:
         return frame
     top = 2**frame.color.bit_depth - 1
     luma_from_chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
-    chroma_from_patch = geometry.compose(geometry.invert(luma_from_chroma), frame_from_patch)
+    chroma_from_patch = geometry.compose(geometry.invert(luma_from_chroma), luma_from_patch)
+    luma, chroma = (
+        _placed(patch.mask[0], plane_from_patch, plane.shape, support)
+        for plane_from_patch, plane in ((luma_from_patch, frame.planes[0]), (chroma_from_patch, frame.planes[1]))
+    )
     planes = [
-        _paste_plane(plane, codes[i], patch.mask[0], chroma_from_patch if i else frame_from_patch, support, top)
-        for i, plane in enumerate(frame.planes[:3])
+        _paste_plane(plane, values, placed, top)
+        for plane, values, placed in zip(frame.planes[:3], codes, (luma, chroma, chroma), strict=True)
     ]
     return replace(frame, planes=(*planes, *frame.planes[3:]))
 
 
-def coverage(size: tuple[int, int], patches: Sequence[Patch]) -> NDArray[np.float32]:
+def alpha_of(size: tuple[int, int], patches: Sequence[Patch]) -> NDArray[np.float32]:
     """Return how much of each pixel the patches cover together when pasted one over the other.
 
     Args:
@@ -69,8 +74,7 @@ def coverage(size: tuple[int, int], patches: Sequence[Patch]) -> NDArray[np.floa
             raise ShapeError(f"{patch} covers nothing without a mask")
         placed = _placed(patch.mask[0], geometry.invert(patch.patch_from_frame), size, _support_corners(patch.mask))
         if placed is not None:
-            (rows, columns), alpha = placed
-            total[rows, columns] += alpha * (1 - total[rows, columns])
+            total[placed.place] += placed.alpha * (1 - total[placed.place])
     return total
 
 
@@ -79,23 +83,33 @@ def lay_rgb(picture: NDArray[np.float32], patch: Patch) -> NDArray[np.float32]:
     if patch.mask is None:
         raise ShapeError(f"{patch} cannot be laid over a picture without a mask")
     frame_from_patch = geometry.invert(patch.patch_from_frame)
-    size = picture.shape[1:]
-    placed = _placed(patch.mask[0], frame_from_patch, (size[0], size[1]), _support_corners(patch.mask))
+    placed = _placed(patch.mask[0], frame_from_patch, picture.shape[1:], _support_corners(patch.mask))
     if placed is None:
         return picture
-    (rows, columns), alpha = placed
-    roi_from_patch = geometry.compose(geometry.translation(-columns.start, -rows.start), frame_from_patch)
     result = picture.copy()
     for channel, values in zip(result, patch.pixels, strict=True):
-        new = geometry.warp(values, roi_from_patch, alpha.shape, is_smooth=True)
-        channel[rows, columns] += alpha * (new - channel[rows, columns])
+        new = geometry.warp(values, placed.roi_from_patch, placed.alpha.shape, is_smooth=True)
+        channel[placed.place] += placed.alpha * (new - channel[placed.place])
     return result
 
 
-def _placed(
-    mask: NDArray, plane_from_patch: Matrix, size: tuple[int, int], support: NDArray | None
-) -> tuple[tuple[slice, slice], NDArray[np.float32]] | None:
-    """Return a mask's place (rows, columns) in a plane and its samples there; None where it is outside or empty."""
+class _Placed(NamedTuple):
+    """A mask in a plane."""
+
+    place: tuple[slice, slice]
+    """Rows and columns of the plane."""
+    roi_from_patch: Matrix
+    """(2, 3) from patch px to px of that rectangle."""
+    alpha: NDArray[np.float32]
+    """(h, w) [0, 1], the mask's samples in that rectangle."""
+
+
+def _placed(mask: NDArray, plane_from_patch: Matrix, size: tuple[int, ...], support: NDArray | None) -> _Placed | None:
+    """Return where a mask lies in a plane of `size` (h, w), and its samples there; None where it is outside or empty.
+
+    Args:
+        mask: (S, S) [0, 1]. support: (4, 2) corners in patch px outside which it is 0; None = everywhere.
+    """
     if support is None:
         return None
     x0, y0, x1, y1 = _support_rect(plane_from_patch, size, support)
@@ -103,7 +117,7 @@ def _placed(
         return None
     roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
     alpha = geometry.warp(mask, roi_from_patch, (y1 - y0, x1 - x0), border=cv2.BORDER_CONSTANT)
-    return (slice(y0, y1), slice(x0, x1)), alpha
+    return _Placed((slice(y0, y1), slice(x0, x1)), roi_from_patch, alpha)
 
 
 def _support_rect(plane_from_patch: Matrix, size: tuple[int, ...], support: NDArray) -> tuple[int, int, int, int]:
@@ -121,26 +135,20 @@ def _support_corners(mask: NDArray[np.float32]) -> NDArray[np.float64] | None:
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float64)
 
 
-def _paste_plane(
-    plane: NDArray, values: NDArray, mask: NDArray, plane_from_patch: Matrix, support: NDArray, top: int
-) -> NDArray:
+def _paste_plane(plane: NDArray, values: NDArray, placed: _Placed | None, top: int) -> NDArray:
     """Blend one plane of the patch into a copy of one plane of the frame.
 
     Args:
-        plane: (h, w) code values. values: (S, S) float32 code values. mask: (S, S) [0, 1].
-        support: (4, 2) corners in patch px outside which the mask is 0. top: largest code value.
+        plane: (h, w) code values. values: (S, S) float32 code values. placed: the mask in this plane.
+        top: largest code value.
     """
-    x0, y0, x1, y1 = _support_rect(plane_from_patch, plane.shape, support)
-    if x1 == x0:
+    if placed is None:
         return plane
-    size = (y1 - y0, x1 - x0)
-    roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
-    alpha = geometry.warp(mask, roi_from_patch, size, border=cv2.BORDER_CONSTANT)
-    new = geometry.warp(values, roi_from_patch, size, is_smooth=True)
-    old = plane[y0:y1, x0:x1]
+    alpha, old = placed.alpha, plane[placed.place]
+    new = geometry.warp(values, placed.roi_from_patch, alpha.shape, is_smooth=True)
     mixed = old + alpha * (new - old)
     result = plane.copy()
-    result[y0:y1, x0:x1] = np.where(alpha > 0, np.clip(np.rint(mixed), 0, top), old)
+    result[placed.place] = np.where(alpha > 0, np.clip(np.rint(mixed), 0, top), old)
     return result
 
 

@@ -11,6 +11,7 @@ from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.smart import CopyPlan
 from faceswap.errors import FaceswapError
 from faceswap.media.digest import frame_digest
+from faceswap.media.h273 import STUDIO_RANGE, UNSAID_RANGE
 from faceswap.media.marks import packet_times
 from faceswap.media.probe import ClipInfo, count_streams
 from faceswap.media.reader import VideoReader
@@ -20,7 +21,6 @@ MAX_TIME_ERROR = 0.001
 """Seconds by which a written frame's time may differ from the source's."""
 _WRITTEN_STREAM = 0
 """The converted stream comes first in the output."""
-_UNSAID, _STUDIO = 0, 1
 _TAGS = ("primaries", "transfer", "matrix", "range")
 
 
@@ -111,8 +111,8 @@ def _differences(plan: ConvertPlan, info: ClipInfo) -> list[str]:
 
 
 def _agrees(name: str, found: int, wanted: int) -> bool:
-    # Decoders say "studio" where nothing was said; it is what nothing means.
-    return found == wanted or (name == "range" and (found, wanted) == (_STUDIO, _UNSAID))
+    # Where nothing is said about the range, "studio" is meant; decoders and encoders say either.
+    return found == wanted or (name == "range" and {found, wanted} == {STUDIO_RANGE, UNSAID_RANGE})
 
 
 def _in_words(streams: Counter[str]) -> str:

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.color import code_scale
 from faceswap.convert import blend
 from faceswap.convert.engine import Layer, Rendered
 from faceswap.media.encode_plan import EncodeSettings
+from faceswap.media.h273 import BT709, STUDIO_RANGE
 from faceswap.media.layouts import layout_of
 from faceswap.media.probe import ClipInfo
 from faceswap.types import ColorInfo, Frame, Patch
 
 _DEPTH = 10
 """Bits of the compositing products: what the ProRes encoder takes."""
-_STUDIO_RANGE = 1
-_BT709 = 1
 
 
 def finished(rendered: Rendered) -> Frame:
@@ -39,7 +39,7 @@ def overlay(rendered: Rendered, blank: Frame) -> Frame:
 
 def matte(rendered: Rendered, blank: Frame) -> Frame:
     """Return the alpha as gray: black to white over the whole range that the tags allow."""
-    alpha = blend.coverage(blank.size, [layer.patch for layer in rendered.layers])
+    alpha = blend.alpha_of(blank.size, [layer.patch for layer in rendered.layers])
     black, white = _black_and_white(blank.color)
     luma = np.rint(black + alpha * (white - black)).astype(blank.planes[0].dtype)
     return replace(blank, planes=(luma, *blank.planes[1:]))
@@ -59,7 +59,7 @@ def raw(rendered: Rendered, blank: Frame) -> Frame:
 
 def compositing_channels(rendered: Rendered) -> dict[str, NDArray[np.float32]]:
     """Return the EXR channels beside the finished picture: A, the matte, and face.R, G, B, the raw network output."""
-    alpha = blend.coverage(rendered.source.size, [layer.patch for layer in rendered.layers])
+    alpha = blend.alpha_of(rendered.source.size, [layer.patch for layer in rendered.layers])
     return {"A": alpha} | {f"face.{name}": values for name, values in zip("RGB", raw_rgb(rendered), strict=True)}
 
 
@@ -103,7 +103,7 @@ def drawn_info(info: ClipInfo, pix_fmt: str) -> ClipInfo:
         full_range=False,
         bit_depth=_DEPTH,
     )
-    tags = replace(info.tags, range=_STUDIO_RANGE, matrix=_BT709 if is_rgb else info.tags.matrix)
+    tags = replace(info.tags, range=STUDIO_RANGE, matrix=BT709 if is_rgb else info.tags.matrix)
     # HDR10 metadata describe the finished picture; the products have no place for them, and no need.
     return replace(info, layout=layout_of(pix_fmt)[0], color=color, tags=tags, light=None, notes=())
 
@@ -114,25 +114,24 @@ def blank_frame(source: Frame, info: ClipInfo) -> Frame:
     Args:
         source: a frame or a field of one. info: of the pictures that are made of it.
     """
-    height, width = source.size
-    shift_y, shift_x = info.layout.chroma_shift
-    small = (-(-height // 2**shift_y), -(-width // 2**shift_x))
+    small = info.layout.chroma_size(source.size)
     black, _ = _black_and_white(info.color)
     neutral = 2 ** (info.color.bit_depth - 1)
     planes = [
         np.full(size, code, np.uint16) for size, code in ((source.size, black), (small, neutral), (small, neutral))
     ]
-    if info.layout.name.startswith("yuva"):
+    if info.layout.has_alpha:
         planes.append(np.zeros(source.size, np.uint16))
     return Frame(tuple(planes), info.layout, info.color, source.time, source.index, source.duration)
 
 
 def _black_and_white(color: ColorInfo) -> tuple[int, int]:
-    step = 2 ** (color.bit_depth - 8)
-    return 16 * step, 235 * step
+    """Return the luma codes of black and white."""
+    scale = code_scale(color)
+    return round(scale.offset[0]), round(scale.offset[0] + scale.linear[0, 0])
 
 
 def _with_alpha(frame: Frame, patches: Sequence[Patch]) -> Frame:
     top = 2**frame.color.bit_depth - 1
-    alpha = np.rint(blend.coverage(frame.size, patches) * top).astype(frame.planes[0].dtype)
+    alpha = np.rint(blend.alpha_of(frame.size, patches) * top).astype(frame.planes[0].dtype)
     return replace(frame, planes=(*frame.planes[:3], alpha))

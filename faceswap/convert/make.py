@@ -29,7 +29,7 @@ from faceswap.errors import (
     UsageError,
 )
 from faceswap.faces.index import FaceIndex
-from faceswap.files import require_space, sha256_file
+from faceswap.files import file_state, require_space, sha256_file
 from faceswap.interrupt import StopRequest
 from faceswap.media.libraries import library_versions
 from faceswap.media.sequence import PICTURES
@@ -153,7 +153,9 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
         outputs = outputs_of(products, work)
         try:
             assembly = Assembly(plan, work, segments, index, frames, copies, run.watch)
+            _require_same_input(plan)
             dropped, checks = write_outputs(outputs, assembly)
+            _require_same_input(plan)
             work.note_publishing([output.product.output for output in outputs])
             publish(outputs, plan, overwrite=run.overwrite)
         except (UsageError, ResourceError, InterruptedRunError):
@@ -176,13 +178,21 @@ def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
     )
 
 
+def _require_same_input(plan: ConvertPlan) -> None:
+    """Raise FaceswapError when the input was replaced or written to: its other streams would not fit the pictures."""
+    if not plan.input.is_file():
+        raise UsageError(f"{plan.input} is gone; put it back and repeat the command: what is rendered is kept")
+    if file_state(plan.input) != plan.input_state:
+        raise FaceswapError(f"{plan.input} changed while it was converted, so nothing was written; repeat the command")
+
+
 def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> dict[str, Any]:
     """Return everything that the segments depend on: a work folder with other facts is of no use."""
     plan = run.plan
     facts = {
         "version": __version__,
         "source": plan.fingerprint,
-        "source_mtime_ns": plan.input.stat().st_mtime_ns,
+        "source_mtime_ns": plan.input_state[2],
         "faces": sha256_file(plan.index_path),
         "model": run.model.manifest_sha256,
         "compute": str(run.model.compute),

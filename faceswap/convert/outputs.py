@@ -22,7 +22,7 @@ from faceswap.convert.work import WorkFolder
 from faceswap.errors import ProvenanceError, UsageError
 from faceswap.faces.index import FaceIndex
 from faceswap.files import remove_stale_temporaries, sync_file, sync_folder, temporary_beside
-from faceswap.media.sequence import publish_pictures
+from faceswap.media.sequence_files import publish_pictures
 from faceswap.provenance.verify import verify_clip, verify_folder
 
 

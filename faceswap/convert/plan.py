@@ -12,7 +12,7 @@ from faceswap.convert.smart import matching_encoder
 from faceswap.convert.work import outputs_under_way
 from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index
 from faceswap.faces.registry import DEFAULT_DETECTOR
-from faceswap.files import fingerprint, short_name
+from faceswap.files import file_state, fingerprint, short_name
 from faceswap.interrupt import StopRequest
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
 from faceswap.media.ffmpeg_filter import filtered_clip
@@ -39,6 +39,8 @@ class ConvertPlan:
     identity: str
     fingerprint: str
     """Of the file that the frames come from."""
+    input_state: tuple[int, int, int]
+    """Inode, size and time of change (ns) of the input when it was looked at."""
     work_path: Path
     """Folder of the job while it runs."""
     under_way: frozenset[Path]
@@ -101,6 +103,7 @@ def plan_convert(
         config=config,
         identity=identity,
         fingerprint=digest,
+        input_state=file_state(source),
         work_path=work_path,
         under_way=under_way,
         index_path=place,

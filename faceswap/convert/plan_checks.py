@@ -27,13 +27,16 @@ def check_places(
     """Refuse outputs that exist, are folders, or cannot be written.
 
     Args:
+        target: of the clip, whether it is written or only gives the others their names.
         pictures: set when the clip is written as pictures.
         replaceable: absolute paths that may exist even without `overwrite`.
 
     Raises:
         UsageError: with the remedy.
     """
-    if pictures is not None:
+    if "clip" not in config.deliver:
+        _check_folder(target.parent)
+    elif pictures is not None:
         _check_pictures(pictures, overwrite or pictures.folder.absolute() in replaceable)
     else:
         _check_output(source, target, overwrite or target.absolute() in replaceable)
@@ -87,14 +90,18 @@ def check_mark(encode: EncodePlan) -> None:
         )
 
 
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"the folder {folder} does not exist; make it or choose another -o")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder} cannot be written to; choose another -o")
+
+
 def _check_output(source: Path, target: Path, overwrite: bool) -> None:
-    if not target.parent.is_dir():
-        raise UsageError(f"the folder {target.parent} does not exist; make it or choose another -o")
+    _check_folder(target.parent)
     if target.is_dir():
         raise UsageError(f"{target} is a folder; give the output a file name")
     if target.exists() and target.samefile(source):
         raise UsageError(f"{target} is the input itself; give another -o")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} exists; use --overwrite to replace it, or another -o")
-    if not os.access(target.parent, os.W_OK):
-        raise UsageError(f"{target.parent} cannot be written to; choose another -o")

@@ -19,7 +19,8 @@ from faceswap.files import sha256_file
 from faceswap.media.encode_plan import EncodePlan, plan_encode
 from faceswap.media.picture_texts import PictureTexts
 from faceswap.media.probe import ClipInfo
-from faceswap.media.sequence import SequenceTarget, SequenceWriter, sequence_target
+from faceswap.media.sequence import SequenceTarget, sequence_target
+from faceswap.media.sequence_files import SequenceWriter
 from faceswap.provenance.picture_mark import texts_of
 from faceswap.types import Frame
 
@@ -57,7 +58,7 @@ class SequenceProduct:
         return self.target.folder
 
     def open_writer(self, folder: Path) -> SequenceProductWriter:
-        """Return a writer into a new folder; parts are joined by `media.sequence.assemble`."""
+        """Return a writer into a new folder; parts are joined by `media.sequence_files.assemble`."""
         folder.mkdir()
         return SequenceProductWriter(folder, self)
 

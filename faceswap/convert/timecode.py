@@ -89,8 +89,7 @@ class ClipClock:
     @property
     def end_tick(self) -> int:
         """When the last frame is over."""
-        last = int(self.table.duration[-1]) or max(1, round(1 / (self.rate * self.table.time_base)))
-        return int(self.table.pts[-1]) + last
+        return self.table.end_tick_of(len(self.table) - 1)
 
     def seconds_at(self, frame: int) -> Fraction:
         """Return the time of a frame's start; the clip's length for the frame after the last."""

@@ -6,7 +6,6 @@ pile is the finished picture, also in programs that do not know switched-off tra
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,16 +124,15 @@ def _reference(otio: ModuleType, media: TimelineMedia, rate: float, num_frames: 
         reference = otio.schema.ExternalReference(target_url=path.absolute().as_uri(), available_range=available)
         reference.name = path.name
         return reference
-    number = re.search(r"%(?:0(\d+))?d", media.pictures.pattern)
-    assert number is not None, "sequence_target has checked it"
+    before, num_digits, after = media.pictures.name_parts
     return otio.schema.ImageSequenceReference(
         target_url_base=f"{media.pictures.folder.absolute().as_uri()}/",
-        name_prefix=media.pictures.pattern[: number.start()],
-        name_suffix=media.pictures.pattern[number.end() :],
+        name_prefix=before,
+        name_suffix=after,
         start_frame=0,
         frame_step=1,
         rate=rate,
-        frame_zero_padding=int(number.group(1) or 0),
+        frame_zero_padding=num_digits,
         available_range=available,
     )
 

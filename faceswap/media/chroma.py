@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.geometry import SITINGS
-from faceswap.types import ColorInfo, PlaneLayout
+from faceswap.types import ColorInfo, PlaneLayout, subsampled
 
 Grid = tuple[tuple[int, int], str]
 """(chroma shift, siting): where chroma samples lie."""
@@ -37,8 +37,7 @@ def resample_chroma(plane: NDArray, grid: Grid, to_grid: Grid, size: tuple[int, 
         size: (h, w) of the luma plane.
     """
     values = plane.astype(np.float32, copy=False)
-    for axis in (0, 1):
-        length = -(-size[axis] // 2 ** to_grid[0][axis])
+    for axis, length in enumerate(subsampled(size, to_grid[0])):
         place, to_place = (SITINGS[g[1]][1 - axis] for g in (grid, to_grid))
         phases, stride = _phases(grid[0][axis], place, to_grid[0][axis], to_place)
         if phases != (((0, 1.0),),) or stride != 1:

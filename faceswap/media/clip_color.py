@@ -5,21 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from faceswap.media.h273 import BT2020, FULL_RANGE, MATRICES, UNSAID_RANGE, UNSPECIFIED
 from faceswap.media.layouts import is_gray
 from faceswap.media.siting import siting_of
 from faceswap.types import ColorInfo, PlaneLayout
 
-FULL_RANGE = 2
-"""The number of full range in `ColorTags.range`."""
-_UNSPECIFIED = 2
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _CENTER_SITED = {"mjpeg", "mpeg1video"}
-_BT2020_PRIMARIES = 9
 _STUDIO_BY_STANDARD = {"h264", "hevc", "vvc", "av1", "libdav1d", "vp9"}
 """Codecs whose untagged video is studio range, gray or not; others write gray pictures in full range."""
-
-# AVCOL_SPC_* (ITU-T H.273 matrix coefficients).
-_MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +24,7 @@ class ColorTags:
     transfer: int
     matrix: int
     range: int
-    """0 = unspecified, 1 = studio, 2 = full."""
+    """0 = unspecified, 1 = studio, 2 = full (`h273`)."""
 
 
 def color_tags(frame: Any, context: Any) -> ColorTags:
@@ -40,10 +34,10 @@ def color_tags(frame: Any, context: Any) -> ColorTags:
         return int(of_stream) if int(of_frame) == unspecified else int(of_frame)
 
     return ColorTags(
-        first(frame.color_primaries, context.color_primaries, _UNSPECIFIED),
-        first(frame.color_trc, context.color_trc, _UNSPECIFIED),
-        first(frame.colorspace, context.colorspace, _UNSPECIFIED),
-        first(frame.color_range, context.color_range, 0),
+        first(frame.color_primaries, context.color_primaries, UNSPECIFIED),
+        first(frame.color_trc, context.color_trc, UNSPECIFIED),
+        first(frame.colorspace, context.colorspace, UNSPECIFIED),
+        first(frame.color_range, context.color_range, UNSAID_RANGE),
     )
 
 
@@ -59,14 +53,12 @@ def color_info(
         return ColorInfo(matrix="rgb", full_range=True, bit_depth=bits), []
     full = _is_full_range(tags, frame.format.name, context.name)
     siting = _siting(tags, context)
-    matrix = _MATRICES.get(tags.matrix)
+    matrix = MATRICES.get(tags.matrix)
     if matrix in (None, "rgb"):
         is_hd = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
         guess = "bt709" if is_hd else "bt601"
         said = (
-            "does not say its YUV matrix"
-            if tags.matrix == _UNSPECIFIED
-            else f"has the YUV matrix {tags.matrix} (H.273)"
+            "does not say its YUV matrix" if tags.matrix == UNSPECIFIED else f"has the YUV matrix {tags.matrix} (H.273)"
         )
         notes = [f"the clip {said}; {guess} is taken, as is usual for {frame.width}x{frame.height}"]
         return ColorInfo(guess, full, bits, siting, is_guessed=True), notes
@@ -74,7 +66,7 @@ def color_info(
 
 
 def _is_full_range(tags: ColorTags, pix_fmt: str, codec: str) -> bool:
-    if tags.range == 0 and is_gray(pix_fmt):
+    if tags.range == UNSAID_RANGE and is_gray(pix_fmt):
         return codec not in _STUDIO_BY_STANDARD
     return tags.range == FULL_RANGE or pix_fmt.startswith("yuvj")
 
@@ -85,5 +77,5 @@ def _siting(tags: ColorTags, context: Any) -> str:
         return said
     if context.name in _CENTER_SITED:
         return "center"
-    is_bt2020 = tags.primaries == _BT2020_PRIMARIES or _MATRICES.get(tags.matrix) == "bt2020"
+    is_bt2020 = tags.primaries == BT2020 or MATRICES.get(tags.matrix) == "bt2020"
     return "topleft" if is_bt2020 else "left"

@@ -3,7 +3,7 @@
 While shot A turns into B, a picture is the mixture (1 - a) A + a B. Its contrast then sags by a (1 - a) |A - B|^2, a
 parabola over time, however much A and B move meanwhile. Pans and zooms keep their contrast, and a change of light leaves
 the pattern as it was: neither shows that parabola between two unlike ends. All is computed from inner products of
-thumbnails, so a frame costs one matrix-vector product. Measured in docs/decisions/0009-shots.md.
+thumbnails, so a frame costs one matrix-vector product. Measured in docs/decisions/0015-shots.md.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def shifted_down(plane: NDArray, bits: int, to_bits: int) -> NDArray:
     """Drop low bits in integers. Codes that need no rounding come out exactly; the others are dithered."""
     shift = bits - to_bits
     wide = plane.astype(np.uint32) if bits == 16 else plane
-    result = wide + _integer_tile(shift, plane.shape[0], plane.shape[1])
+    result = _plus_rows(wide, _integer_rows(shift, plane.shape[1]))
     np.minimum(result, 2**bits - 1, out=result)
     result >>= shift
     return result.astype(code_type(to_bits))
@@ -43,7 +43,7 @@ def quantise(values: NDArray[np.float32], bits: int, to_bits: int) -> NDArray:
     """
     top = 2**to_bits - 1
     if to_bits < bits:
-        rounded = values + _real_tile(values.shape[0], values.shape[1])
+        rounded = _plus_rows(values, _real_rows(values.shape[1]))
         np.floor(rounded, out=rounded)
     else:
         rounded = np.rint(values)
@@ -59,15 +59,28 @@ def bayer_tile() -> NDArray[np.uint16]:
     return tile
 
 
-@lru_cache(maxsize=8)
-def _integer_tile(shift: int, height: int, width: int) -> NDArray[np.uint16]:
-    """Return thresholds 0..2^shift - 1 over a whole plane."""
-    levels = bayer_tile() >> (2 * _TILE_BITS - shift)
-    return np.tile(levels, (-(-height // 2**_TILE_BITS), -(-width // 2**_TILE_BITS)))[:height, :width]
+def _plus_rows(plane: NDArray, rows: NDArray) -> NDArray:
+    """Return an (h, w) plane plus (16, w) rows that repeat downwards, without a second plane made of them."""
+    result = np.empty(plane.shape, np.result_type(plane, rows))
+    height, width = plane.shape
+    whole = height - height % len(rows)
+    blocks = (-1, len(rows), width)
+    np.add(plane[:whole].reshape(blocks), rows, out=result[:whole].reshape(blocks))
+    np.add(plane[whole:], rows[: height - whole], out=result[whole:])
+    return result
 
 
 @lru_cache(maxsize=8)
-def _real_tile(height: int, width: int) -> NDArray[np.float32]:
-    """Return thresholds in (0, 1), mean 1/2, over a whole plane."""
-    levels = ((bayer_tile() + 0.5) / _LEVELS).astype(np.float32)
-    return np.tile(levels, (-(-height // 2**_TILE_BITS), -(-width // 2**_TILE_BITS)))[:height, :width]
+def _integer_rows(shift: int, width: int) -> NDArray[np.uint16]:
+    """Return (16, width) thresholds 0..2^shift - 1."""
+    return _wide(bayer_tile() >> (2 * _TILE_BITS - shift), width)
+
+
+@lru_cache(maxsize=8)
+def _real_rows(width: int) -> NDArray[np.float32]:
+    """Return (16, width) thresholds in (0, 1), mean 1/2."""
+    return _wide(((bayer_tile() + 0.5) / _LEVELS).astype(np.float32), width)
+
+
+def _wide(tile: NDArray, width: int) -> NDArray:
+    return np.tile(tile, (1, -(-width // 2**_TILE_BITS)))[:, :width]

@@ -14,7 +14,7 @@ from faceswap.errors import FaceswapError, ShapeError, UsageError
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.interlace import encode_interlaced, field_flagger
 from faceswap.media.layouts import layout_of, planar_name
-from faceswap.media.packets import EncodedPicture
+from faceswap.media.packets import EncodedPicture, encoded_picture
 from faceswap.media.planes import convert_planes
 from faceswap.media.probe import ClipInfo
 from faceswap.media.samples import plane_view
@@ -24,9 +24,8 @@ _FRAME_DURATION_FLAG = 1 << 8
 """AV_CODEC_FLAG_FRAME_DURATION: encoders hand each frame's own duration on to the packets."""
 _GLOBAL_HEADER_FLAG = 1 << 22
 """AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go into the container's header instead of the key frames."""
-
-
 _OWN_SPS = 1
+"""sps-id of spliced H.264: a number of its own, so that the two encoders' parameter sets do not replace each other."""
 
 
 def configure(context: Any, info: ClipInfo, plan: EncodePlan, *, is_spliced: bool = False) -> None:
@@ -49,7 +48,6 @@ def configure(context: Any, info: ClipInfo, plan: EncodePlan, *, is_spliced: boo
         context.codec_tag = "hev1" if is_spliced else "hvc1"
     context.options = dict(plan.options)
     if is_spliced and plan.codec == "libx264":
-        # A number of their own, so that the two encoders' parameter sets do not replace each other.
         given = plan.options.get("x264-params")
         context.options["x264-params"] = f"{given}:sps-id={_OWN_SPS}" if given else f"sps-id={_OWN_SPS}"
     context.thread_type = "AUTO"
@@ -63,7 +61,7 @@ class VideoEncoder:
     def __init__(self, info: ClipInfo, plan: EncodePlan, *, is_spliced: bool = False) -> None:
         """Args as in `configure`."""
         self._info, self._plan = info, plan
-        self.num_frames = 0
+        self._num_frames = 0
         self._context = av.CodecContext.create(plan.codec, "w")
         configure(self._context, info, plan, is_spliced=is_spliced)
         self._flagged = field_flagger(plan.field_order, info.size, plan.pix_fmt, info.time_base)
@@ -80,30 +78,32 @@ class VideoEncoder:
         try:
             packets = self._context.encode(picture)
         except (av.FFmpegError, ValueError) as error:
-            if self.num_frames == 0:  # the encoder opens with its first frame
+            if self._num_frames == 0:  # the encoder opens with its first frame
                 options = " ".join(f"{name}={value}" for name, value in self._plan.options.items())
                 raise UsageError(
                     f"{self._plan.codec} does not take these settings ({options}, {self._plan.pix_fmt}): {error}"
                 ) from error
             raise FaceswapError(f"{self._plan.codec} failed at {frame}: {error}") from error
-        self.num_frames += 1
+        self._num_frames += 1
         return self._pictures(packets)
 
     def finish(self) -> list[EncodedPicture]:
-        """Return the packets that the encoder still holds; nothing can be encoded afterwards."""
-        return self._pictures(self._context.encode(None)) if self.num_frames else []
+        """Return the packets that the encoder still holds; nothing can be encoded afterwards.
+
+        Raises:
+            FaceswapError: the encoder fails.
+        """
+        if not self._num_frames:
+            return []
+        try:
+            return self._pictures(self._context.encode(None))
+        except (av.FFmpegError, ValueError) as error:
+            raise FaceswapError(
+                f"{self._plan.codec} failed at the end of its {self._num_frames} frames: {error}"
+            ) from error
 
     def _pictures(self, packets: Sequence[Any]) -> list[EncodedPicture]:
-        result = []
-        for packet in packets:
-            if not packet.size:
-                continue
-            if packet.time_base is not None and packet.time_base != self._info.time_base:
-                packet.rescale_ts(self._info.time_base)
-            result.append(
-                EncodedPicture(int(packet.pts), int(packet.duration or 0), bool(packet.is_keyframe), bytes(packet))
-            )
-        return result
+        return [encoded_picture(packet, self._info.time_base) for packet in packets if packet.size]
 
     def _to_av(self, frame: Frame) -> Any:
         info = self._info

@@ -21,16 +21,13 @@ from faceswap.media.encoders import (
     quality_options,
     require_hardware,
 )
+from faceswap.media.h273 import BT709, FULL_RANGE, IDENTITY, MATRICES, STUDIO_RANGE
 from faceswap.media.interlace import check_interlaced_encoder
 from faceswap.media.layouts import encodable_format, encodable_layout, layout_of, planar_name
 from faceswap.media.probe import ClipInfo, ColorTags
 from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 __all__ = ["EncodePlan", "EncodeSettings", "default_output", "plan_encode"]
-
-_IDENTITY, _BT709 = 0, 1
-_STUDIO_RANGE, _FULL_RANGE = 1, 2
-_MATRIX_NAMES = {1: "bt709", 5: "bt601"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +135,10 @@ def _color_of(layout: PlaneLayout, info: ClipInfo) -> tuple[ColorInfo, ColorTags
     """Return how the output's samples are to be read: as the input's, where the change of format allows it."""
     _, bits = layout_of(planar_name(layout.name))
     if layout.is_rgb and not info.layout.is_rgb:
-        tags = ColorTags(info.tags.primaries, info.tags.transfer, _IDENTITY, _FULL_RANGE)
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, IDENTITY, FULL_RANGE)
         return ColorInfo("rgb", True, bits), tags
     if info.layout.is_rgb and not layout.is_rgb:
-        tags = ColorTags(info.tags.primaries, info.tags.transfer, _BT709, _STUDIO_RANGE)
+        tags = ColorTags(info.tags.primaries, info.tags.transfer, BT709, STUDIO_RANGE)
         return ColorInfo("bt709", False, bits), tags
     return replace(info.color, bit_depth=bits), info.tags
 
@@ -155,9 +152,9 @@ def _choose_color(info: ClipInfo, row: Encoder, layout: PlaneLayout) -> tuple[Co
     if row.studio_only:
         if color.full_range:
             losses.append(f"full range becomes studio range: {row.title} has no place for the other")
-        color, tags = replace(color, full_range=False), replace(tags, range=_STUDIO_RANGE)
+        color, tags = replace(color, full_range=False), replace(tags, range=STUDIO_RANGE)
     if row.only_matrix is not None:
-        name = _MATRIX_NAMES[row.only_matrix]
+        name = MATRICES[row.only_matrix]
         if color.matrix != name:
             losses.append(f"the YUV matrix {color.matrix} becomes {name}, the only one that {row.title} can name")
         color, tags = replace(color, matrix=name, is_guessed=False), replace(tags, matrix=row.only_matrix)

@@ -14,6 +14,7 @@ from functools import lru_cache
 import av
 
 from faceswap.errors import UsageError
+from faceswap.media.h273 import BT601_625, BT709
 
 _X264_WORDS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
@@ -162,7 +163,7 @@ ENCODERS: Mapping[str, Encoder] = {
             profiles=_DNXHR_PROFILES,
             min_size=(120, 256),
             studio_only=True,
-            only_matrix=1,
+            only_matrix=BT709,
         ),
         Encoder("ffv1", "ffv1", "FFV1", ("matroska", "mp4"), options={"level": "3", "slicecrc": "1", "g": "1"}),
         # Fixing both ends of the quantiser is the only constant quality that can be set from outside.
@@ -174,7 +175,7 @@ ENCODERS: Mapping[str, Encoder] = {
             Quality(2, 31, 2, {"qmin": "{}", "qmax": "{}", "b": "2000000000"}),
             options={"strict": "unofficial"},
             formats=("yuv420p", "yuv422p", "yuv444p"),
-            only_matrix=5,
+            only_matrix=BT601_625,
         ),
         # 10-bit formats are interleaved on the card: p010le is what it takes for yuv420p10le.
         _nvenc("h264", "H.264", _EVERYWHERE, ("yuv420p", "yuv444p")),

@@ -11,14 +11,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.media.h273 import BT709, STUDIO_RANGE
 from faceswap.media.planes import convert_planes, rgb_color
 from faceswap.media.samples import plane_view
 from faceswap.types import ColorInfo, PlaneLayout
 
 _COLOR = ColorInfo(matrix="bt709")
 _LAYOUT, _RGB_LAYOUT = PlaneLayout("yuv420p", (1, 1)), PlaneLayout("gbrp", (0, 0))
-_BT709 = 1
-_STUDIO_RANGE = 1
 _AUDIO_CHUNK = 1024
 
 
@@ -56,8 +55,8 @@ def write_clip(
 
 def _set_up(context: Any, shape: tuple[int, ...], crf: int, preset: str) -> None:
     context.height, context.width, context.pix_fmt = shape[0], shape[1], _LAYOUT.name
-    context.color_primaries = context.color_trc = context.colorspace = _BT709
-    context.color_range = _STUDIO_RANGE
+    context.color_primaries = context.color_trc = context.colorspace = BT709
+    context.color_range = STUDIO_RANGE
     context.options = {"crf": str(crf), "preset": preset}
 
 

@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
 import av
 from av.bitstream import BitStreamFilterContext
 
 from faceswap.errors import UnsupportedInputError
-from faceswap.media.packets import EncodedPicture
+from faceswap.media.packets import EncodedPicture, encoded_picture
 from faceswap.media.probe import ClipInfo, open_input, pick_video_stream
-from faceswap.media.sei import IDR, annex_b_units, has_unit
+from faceswap.media.sei import IDR, annex_b_units, has_unit, unit_type
 
 _TO_ANNEX_B = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 _ALL_INTRA = {"prores", "dnxhd", "mjpeg"}
@@ -163,7 +161,7 @@ def _packets_from(info: ClipInfo, place: int | None, run: CopiedRun) -> Iterator
             if packet.pts != wanted[0]:
                 break
             for copy in bsf.filter(packet) if bsf else [packet]:
-                picture = _encoded(copy, info.time_base)
+                picture = encoded_picture(copy, info.time_base)
                 is_link = run.is_broken_link and not has_begun
                 yield replace(picture, data=as_broken_link(picture.data)) if is_link else picture
             wanted.popleft()
@@ -186,13 +184,7 @@ def as_broken_link(packet: bytes) -> bytes:
     """
     result = bytearray(packet)
     for start, body in annex_b_units(packet):
-        if body[0] >> 1 & 63 == _CRA:
+        if unit_type(body[0], "hevc") == _CRA:
             header = packet.index(b"\x01", start) + 1
             result[header] = body[0] & 0x81 | _BLA_N_LP << 1
     return bytes(result)
-
-
-def _encoded(packet: Any, time_base: Fraction) -> EncodedPicture:
-    if packet.time_base != time_base:
-        packet.rescale_ts(time_base)
-    return EncodedPicture(int(packet.pts), int(packet.duration or 0), bool(packet.is_keyframe), bytes(packet))

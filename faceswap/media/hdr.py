@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from faceswap.media.side_data import side_data_of
+
 _MASTERING, _LIGHT = "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"
 _CHROMATICITY_UNIT, _LUMINANCE_UNIT = 50_000, 10_000
 """Steps per unit in SEI messages: 0.00002 of a chromaticity, 0.0001 cd/m2."""
@@ -53,21 +55,15 @@ class DynamicRange:
 
 def read_dynamic_range(frame: Any) -> DynamicRange | None:
     """Return the static HDR metadata of a decoded `av` frame, or None when it has none."""
-    found = _side_data(frame)
-    mastering = _mastering(found[_MASTERING]) if _MASTERING in found else None
-    levels = _light_levels(found[_LIGHT]) if _LIGHT in found else None
+    found = side_data_of(frame)
+    mastering = _mastering(bytes(found[_MASTERING])) if _MASTERING in found else None
+    levels = _light_levels(bytes(found[_LIGHT])) if _LIGHT in found else None
     return DynamicRange(mastering, levels) if mastering or levels else None
 
 
 def lost_metadata(frame: Any) -> list[str]:
     """Return, in words, the HDR metadata of a decoded `av` frame that no output will carry."""
-    return sorted({DYNAMIC[name] for name in _side_data(frame) if name in DYNAMIC})
-
-
-def _side_data(frame: Any) -> dict[str, bytes]:
-    wanted = {_MASTERING, _LIGHT, *DYNAMIC}
-    named = {getattr(data.type, "name", str(data.type)): data for data in frame.side_data.keys()}  # noqa: SIM118
-    return {name: bytes(data) for name, data in named.items() if name in wanted}
+    return sorted({DYNAMIC[name] for name in side_data_of(frame) if name in DYNAMIC})
 
 
 def _mastering(data: bytes) -> MasteringDisplay | None:

@@ -14,9 +14,10 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from faceswap.errors import UnsupportedInputError
 
@@ -34,6 +35,13 @@ class EncodedPicture:
     """The same; 0 = unknown."""
     is_key: bool
     data: bytes
+
+
+def encoded_picture(packet: Any, time_base: Fraction) -> EncodedPicture:
+    """Return an `av` packet of the picture stream with its times in ticks of `time_base`; rescales the packet itself."""
+    if packet.time_base is not None and packet.time_base != time_base:
+        packet.rescale_ts(time_base)
+    return EncodedPicture(int(packet.pts), int(packet.duration or 0), bool(packet.is_keyframe), bytes(packet))
 
 
 class PacketFile:

@@ -11,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import ResourceError, UsageError
+from faceswap.media.h273 import BT601_525, BT601_625, BT709, BT2020, IDENTITY, P3_D65, UNSPECIFIED
 from faceswap.media.picture_texts import PictureTexts, png_with_texts
 from faceswap.media.probe import ColorTags
 
-_UNSPECIFIED = 2
+_CICP_FULL_RANGE = 1
 _PNG_LEVEL = 3
 """Of zlib: half the time of the default for a few percent more bytes."""
 # CIE 1931 (x, y) of red, green, blue and white by H.273 number of the primaries.
 _CHROMATICITIES = {
-    1: (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, 0.3127, 0.3290),
-    5: (0.640, 0.330, 0.290, 0.600, 0.150, 0.060, 0.3127, 0.3290),
-    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, 0.3127, 0.3290),
-    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
-    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
+    BT709: (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, 0.3127, 0.3290),
+    BT601_625: (0.640, 0.330, 0.290, 0.600, 0.150, 0.060, 0.3127, 0.3290),
+    BT601_525: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, 0.3127, 0.3290),
+    BT2020: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
+    P3_D65: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
 }
 
 
@@ -34,9 +35,8 @@ def png_bytes(rgb: NDArray, texts: PictureTexts, tags: ColorTags) -> bytes:
     """
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])[1].tobytes()
-    is_named = _UNSPECIFIED not in (tags.primaries, tags.transfer)
-    # Matrix 0: the samples are RGB; range 1: full.
-    color = {b"cICP": bytes([tags.primaries, tags.transfer, 0, 1])} if is_named else {}
+    is_named = UNSPECIFIED not in (tags.primaries, tags.transfer)
+    color = {b"cICP": bytes([tags.primaries, tags.transfer, IDENTITY, _CICP_FULL_RANGE])} if is_named else {}
     return png_with_texts(data, texts, color)
 
 

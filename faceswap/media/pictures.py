@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.media.h273 import FULL_RANGE, IDENTITY, UNSPECIFIED
 from faceswap.media.probe import ClipInfo, ColorTags
 from faceswap.types import ColorInfo, Frame, PlaneLayout, Timestamp
 
@@ -39,7 +40,7 @@ class PictureFolder:
             num_frames=len(self.files),
             layout=_LAYOUT,
             color=_COLOR,
-            tags=ColorTags(2, 2, 0, 2),
+            tags=ColorTags(UNSPECIFIED, UNSPECIFIED, IDENTITY, FULL_RANGE),
             pixel_aspect=None,
         )
 

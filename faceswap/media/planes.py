@@ -45,7 +45,8 @@ def convert_planes(
     Returns:
         The planes of `to_layout`; uint8 for 8 bit, else uint16.
     """
-    if is_interlaced and layout.chroma_shift[0] + to_layout.chroma_shift[0] and layout != to_layout:
+    has_chroma_lines = layout.chroma_shift[0] + to_layout.chroma_shift[0] > 0  # that stand for several lines
+    if is_interlaced and has_chroma_lines and (layout, color) != (to_layout, to_color):
         return _convert_fields(planes, layout, color, to_layout, to_color)
     size = (planes[0].shape[0], planes[0].shape[1])
     linear, offset = _codes_from_codes(color, to_color)

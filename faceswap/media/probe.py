@@ -12,12 +12,14 @@ import av
 import numpy as np
 
 from faceswap.errors import UnsupportedInputError, UsageError
-from faceswap.media.clip_color import FULL_RANGE, ColorTags, color_info, color_tags
+from faceswap.media.clip_color import ColorTags, color_info, color_tags
 from faceswap.media.decoders import FirstLook, first_look, measured_rate
 from faceswap.media.display import checked_matrix, right_angle_turn
+from faceswap.media.h273 import FULL_RANGE
 from faceswap.media.hdr import DynamicRange, lost_metadata, read_dynamic_range
 from faceswap.media.interlace import field_order_of
 from faceswap.media.layouts import is_gray, layout_of, planar_name
+from faceswap.media.side_data import side_data_of
 from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
 _MAX_PIXELS = 16384 * 16384
@@ -25,6 +27,7 @@ _MIN_SIDE = 16
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<SmoothStreamingMedia", b"v=0")
 """How lists of other files begin (HLS, concat, DASH, IMF, Smooth Streaming, SDP)."""
 _PLAYLIST_BYTES = 256
+_CHAPTER_TRACK_CODECS = {"text", "bin_data"}
 _MAX_SANE_RATE = 240
 """Frames per second; above it the header is checked against the times of the packets."""
 
@@ -132,9 +135,19 @@ def pick_video_stream(container: Any, path: Path, number: int | None = None) -> 
 
 
 def count_streams(path: Path) -> dict[str, int]:
-    """Return how many streams of each kind ("video", "audio", "subtitle", "data", "attachment") a file holds."""
+    """Return how many streams of each kind ("video", "audio", "subtitle", "data", "attachment") a file holds.
+
+    MP4's text track of chapters is none of them: muxers make it from the list of chapters.
+    """
     with open_input(path) as container:
-        return dict(Counter(stream.type for stream in container.streams))
+        has_chapters = bool(container.chapters())
+        return dict(Counter(s.type for s in container.streams if not (has_chapters and is_chapter_track(s))))
+
+
+def is_chapter_track(stream: Any) -> bool:
+    """True for the kind of stream in which MP4 keeps chapters."""
+    codec = getattr(stream.codec_context, "name", None) or "bin_data"
+    return stream.type == "data" and codec in _CHAPTER_TRACK_CODECS
 
 
 def probe(path: Path, video_stream: int | None = None) -> ClipInfo:
@@ -241,16 +254,6 @@ def _frame_count_hint(container: Any, stream: Any) -> int | None:
     return None
 
 
-def _side_data(frame: Any) -> list[Any]:
-    return list(frame.side_data.keys())
-
-
-def _side_data_name(data: Any) -> str:
-    return getattr(data.type, "name", str(data.type))
-
-
 def _display_matrix(frame: Any) -> tuple[int, ...] | None:
-    for data in _side_data(frame):
-        if _side_data_name(data) == "DISPLAYMATRIX":
-            return tuple(int(v) for v in np.frombuffer(bytes(data), dtype="<i4")[:9])
-    return None
+    data = side_data_of(frame).get("DISPLAYMATRIX")
+    return None if data is None else tuple(int(v) for v in np.frombuffer(bytes(data), dtype="<i4")[:9])

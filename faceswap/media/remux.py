@@ -9,11 +9,8 @@ from typing import Any
 
 import av
 
-from faceswap.media.probe import open_input, pick_video_stream
+from faceswap.media.probe import is_chapter_track, open_input, pick_video_stream
 from faceswap.media.sieve import PacketSieve, lacks_facts
-
-_CHAPTER_TRACK_CODECS = {"text", "bin_data"}
-"""mp4 stores chapters as a text track; the muxer writes a new one from the chapter list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class StreamCopier:
 
     def _add(self, stream: Any) -> None:
         codec = getattr(stream.codec_context, "name", None)
-        if stream.type == "data" and self._source.chapters() and (codec or "bin_data") in _CHAPTER_TRACK_CODECS:
+        if self._source.chapters() and is_chapter_track(stream):
             return
         if lacks_facts(stream):
             self._dropped.append(f"{stream.type} stream {stream.index} has a damaged header and is left out")
@@ -107,11 +104,20 @@ class StreamCopier:
         pts = packet.pts if packet.pts is not None else packet.dts
         if self._span is None:
             return True
-        if pts is None or not self._span.start <= pts * packet.time_base < self._span.stop:
+        if pts is None:
             return False
-        shift = round(self._span.start / packet.time_base)
+        base = packet.time_base
+        start, end = pts * base, (pts + int(packet.duration or 0)) * base
+        if packet.stream.type == "subtitle" and start < self._span.stop and end > self._span.start:
+            # What is to be read at the cut stays to be read, within the part.
+            start, end = max(start, self._span.start), min(end, self._span.stop)
+            pts, packet.duration = round(start / base), round((end - start) / base)
+        if not self._span.start <= start < self._span.stop:
+            return False
+        shift = round(self._span.start / base)
+        is_moved = pts != packet.pts
         packet.pts = pts - shift
-        packet.dts = packet.dts - shift if packet.dts is not None else None
+        packet.dts = packet.pts if is_moved or packet.dts is None else packet.dts - shift
         return True
 
     def copy_until(self, seconds: float | None) -> None:

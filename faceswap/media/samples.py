@@ -34,8 +34,7 @@ def _planes_of_gray(decoded: Any, layout: PlaneLayout, bit_depth: int) -> tuple[
         decoded = decoded.reformat(format=little_endian(decoded.format.name))
     plane, width = decoded.planes[0], decoded.width
     samples = _lines(plane, bit_depth)[: decoded.height]
-    chroma_size = tuple(-(-n // 2**s) for n, s in zip((decoded.height, width), layout.chroma_shift, strict=True))
-    chroma = np.full(chroma_size, 2 ** (bit_depth - 1), samples.dtype)
+    chroma = np.full(layout.chroma_size((decoded.height, width)), 2 ** (bit_depth - 1), samples.dtype)
     if decoded.format.name.startswith("ya"):
         return samples[:, : 2 * width : 2], chroma, chroma, samples[:, 1 : 2 * width : 2]
     return samples[:, :width], chroma, chroma

@@ -40,10 +40,9 @@ def find_user_data(packet: bytes, codec: str, uuid: bytes, extradata: bytes | No
         extradata: the stream's; "avcC"/"hvcC" (first byte 1) means that units are length-prefixed.
     """
     for body in _units(packet, codec, extradata):
-        header = 1 if codec == "h264" else 2
-        if _unit_type(body[0], codec) != (_H264_SEI if codec == "h264" else _H265_PREFIX_SEI):
+        if unit_type(body[0], codec) != (_H264_SEI if codec == "h264" else _H265_PREFIX_SEI):
             continue
-        for kind, data in _sei_messages(unescape(body[header:])):
+        for kind, data in _sei_messages(unit_content(body, codec)):
             if kind == _USER_DATA_UNREGISTERED and data[:16] == uuid:
                 return data[16:]
     return None
@@ -55,7 +54,7 @@ def has_unit(packet: bytes, codec: str, kinds: Sequence[int], extradata: bytes |
     Args:
         codec, extradata: as in `find_user_data`.
     """
-    return any(_unit_type(body[0], codec) in kinds for body in _units(packet, codec, extradata))
+    return any(unit_type(body[0], codec) in kinds for body in _units(packet, codec, extradata))
 
 
 def _units(packet: bytes, codec: str, extradata: bytes | None) -> Iterator[bytes]:
@@ -65,12 +64,13 @@ def _units(packet: bytes, codec: str, extradata: bytes | None) -> Iterator[bytes
     return (body for _, body in units)
 
 
-def _unit_type(first_byte: int, codec: str) -> int:
+def unit_type(first_byte: int, codec: str) -> int:
+    """Return the type of a unit (nal_unit_type) by the first byte of its header; `codec` is "h264" or "hevc"."""
     return first_byte & 31 if codec == "h264" else first_byte >> 1 & 63
 
 
 def _is_slice(first_byte: int, codec: str) -> bool:
-    return _unit_type(first_byte, codec) in (_H264_SLICES if codec == "h264" else _H265_SLICES)
+    return unit_type(first_byte, codec) in (_H264_SLICES if codec == "h264" else _H265_SLICES)
 
 
 def _sei_nal(codec: str, data: bytes) -> bytes:
@@ -91,9 +91,9 @@ def _escape(data: bytes) -> bytes:
     return bytes(result)
 
 
-def unescape(data: bytes) -> bytes:
-    """Return a unit's bytes without the emulation prevention."""
-    return data.replace(b"\x00\x00\x03", b"\x00\x00")
+def unit_content(unit: bytes, codec: str) -> bytes:
+    """Return a unit's bytes without its header and the emulation prevention."""
+    return unit[1 if codec == "h264" else 2 :].replace(b"\x00\x00\x03", b"\x00\x00")
 
 
 def _sei_messages(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from faceswap.media.sei import annex_b_units, unescape
+from faceswap.media.sei import annex_b_units, unit_content, unit_type
 
 _NAMES = ("left", "center", "topleft", "top", "bottomleft", "bottom")
 _H264_SPS, _H265_SPS = 7, 33
@@ -29,8 +29,8 @@ def siting_of(codec: str, extradata: bytes | None) -> str | None:
     with suppress(IndexError, ValueError):  # cut off or damaged: as if it said nothing
         for unit in _parameter_sets(codec, extradata):
             is_h264 = codec == "h264"
-            if (unit[0] & 31 if is_h264 else unit[0] >> 1 & 63) == (_H264_SPS if is_h264 else _H265_SPS):
-                bits = _Bits(unescape(unit[1 if is_h264 else 2 :]))
+            if unit_type(unit[0], codec) == (_H264_SPS if is_h264 else _H265_SPS):
+                bits = _Bits(unit_content(unit, codec))
                 number = _h264_siting(bits) if is_h264 else _h265_siting(bits)
                 return None if number is None else _NAMES[number]
     return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,12 +13,12 @@ import pytest
 from clips import astronaut_picture, make_clip, woven
 from makers import detector, tiny_model
 
-from faceswap.convert import assembly
+from faceswap.convert import assembly, make
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.convert.plan import plan_convert
 from faceswap.convert.report import ConvertReport
-from faceswap.errors import ProvenanceError, ResourceError, UsageError
+from faceswap.errors import FaceswapError, ProvenanceError, ResourceError, UsageError
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.provenance.verify import verify_clip, verify_folder
@@ -133,11 +135,44 @@ def test_names_by_pattern_go_beside_other_files(clip: Path, model: SwapModel, tm
         plan_convert(clip, model, tmp_path / "shot_%04d.png")
 
 
-def test_overwriting_pictures_leaves_none_of_the_old(clip: Path, model: SwapModel, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "000099.png").touch()
-    converted(clip, model, tmp_path / "out", codec="png", overwrite=True)
-    assert visible(tmp_path / "out") == {"frames.json", *(f"{i:06d}.png" for i in range(NUM_FRAMES))}
+def test_overwriting_pictures_leaves_none_of_the_old_sequence_and_all_else(
+    clip: Path, model: SwapModel, tmp_path: Path
+) -> None:
+    converted(clip, model, tmp_path / "out", codec="png")
+    (tmp_path / "out" / "000099.png").touch()  # not in the table of the sequence
+    converted(clip, model, tmp_path / "out", codec="png", overwrite=True, start="2", end="4", trim=True)
+    assert visible(tmp_path / "out") == {"frames.json", "000002.png", "000003.png", "000099.png"}
+
+
+def test_a_deliverable_can_be_added_beside_a_finished_clip(clip: Path, model: SwapModel, tmp_path: Path) -> None:
+    converted(clip, model, tmp_path / "out.mkv")
+    finished = (tmp_path / "out.mkv").read_bytes()
+    converted(clip, model, tmp_path / "out.mkv", deliver="matte")
+    assert visible(tmp_path) == {"in.mkv", "out.mkv", "out_matte.mov"}
+    assert (tmp_path / "out.mkv").read_bytes() == finished
+
+
+@pytest.mark.parametrize("change", ["replaced", "written to", "deleted"])
+def test_an_input_that_changes_meanwhile_is_noticed(
+    clip: Path, model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    other = tmp_path / "other.mkv"
+    other.write_bytes(clip.read_bytes())
+    real = make.write_outputs
+
+    def change_first(*args: Any) -> Any:
+        if change == "replaced":
+            other.replace(clip)
+        elif change == "written to":
+            os.utime(clip, ns=(1, 1))
+        else:
+            clip.unlink()
+        return real(*args)
+
+    monkeypatch.setattr(make, "write_outputs", change_first)
+    with pytest.raises(FaceswapError):
+        converted(clip, model, tmp_path / "out.mkv")
+    assert "out.mkv" not in visible(tmp_path)
 
 
 def test_timeline_names_the_deliverables(clip: Path, model: SwapModel, tmp_path: Path) -> None:

@@ -3,23 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from clips import make_clip
+from makers import table_of
 
 from faceswap.convert.smart import CopyPlan, plan_copies
 from faceswap.errors import UnsupportedInputError
-from faceswap.media.digest import frame_digest
 from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.gops import CopiedRun, Gop, SourcePacket, copied_packets, gops_of, read_source_packets
 from faceswap.media.reader import VideoReader
-from faceswap.types import FrameTable
-
-
-def table_of(reader: VideoReader) -> FrameTable:
-    rows = [(frame.time.pts, frame.duration, frame_digest(frame)) for frame in reader]
-    pts, duration, digest = np.array(rows, dtype=np.int64).T
-    return FrameTable(reader.info.time_base, pts, duration, digest.astype(np.uint32))
 
 
 def copies_of(clip: Path, swapped: set[int], codec: str = "libx264") -> CopyPlan:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -125,3 +126,19 @@ def test_labels_that_drop_frame_leaves_out_are_refused() -> None:
 def test_clip_of_one_frame_has_a_clock() -> None:
     clock = ClipClock.of(table(25, 1, Fraction(1, 25)))
     assert (clock.timecode_at(0), clock.timecode_at(1)) == ("00:00:00:00", "00:00:00:01")
+
+
+@pytest.mark.parametrize("rate", [Fraction(24_000, 1001), 25, NTSC, 50, 60])
+def test_last_frame_of_unknown_length_lasts_as_long_as_the_others(rate: Fraction) -> None:
+    whole = table(rate, 101, Fraction(1, 1000))
+    unknown = replace(whole, duration=np.zeros_like(whole.duration))
+    clock = ClipClock.of(unknown)
+    assert clock.end_tick - int(whole.pts[-1]) == pytest.approx(1000 / rate, abs=1)
+    assert clock.end_tick * whole.time_base == unknown.end_of(100)
+    assert unknown.end_of(3) == int(whole.pts[4]) * whole.time_base
+
+
+def test_only_frame_of_unknown_length_lasts_a_25th_of_a_second() -> None:
+    only = replace(table(25, 1, Fraction(1, 1000), first=500), duration=np.zeros(1, dtype=np.int64))
+    assert ClipClock.of(only).end_tick == 540
+    assert only.end_of(0) == Fraction(540, 1000)

@@ -7,8 +7,9 @@ import pytest
 from clips import make_clip
 from makers import encode_clip
 
-from faceswap.errors import UsageError
+from faceswap.errors import FaceswapError, UsageError
 from faceswap.media import encoders
+from faceswap.media.encode import VideoEncoder
 from faceswap.media.encode_plan import EncodePlan, EncodeSettings, default_output, plan_encode
 from faceswap.media.encoders import find_encoder
 from faceswap.media.probe import ClipInfo, probe
@@ -196,3 +197,15 @@ def test_prores_keeps_the_matrix(tmp_path: Path) -> None:
 )
 def test_default_output_is_a_container_that_holds_the_codec(source: str, codec: str, expected: str) -> None:
     assert default_output(Path(source), "_x", codec) == Path(expected)
+
+
+def test_an_encoder_that_fails_at_the_end_is_named(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mkv", codec="ffv1", num_frames=2)
+    reader = VideoReader(clip)
+    encoder = VideoEncoder(reader.info, plan_encode(reader.info, tmp_path / "out.mkv", EncodeSettings("ffv1")))
+    assert encoder.finish() == []
+    for frame in reader:
+        encoder.encode(frame)
+    encoder.finish()
+    with pytest.raises(FaceswapError, match="ffv1 failed at the end of its 2 frames"):
+        encoder.finish()

@@ -55,11 +55,10 @@ def test_refusal_says_what_is_wrong_and_gives_the_remedy(name: str, what: str) -
         layout_of(name)
 
 
-@pytest.mark.parametrize("name", sorted(_PLANAR_EQUIVALENT))
+# A palette is made for a picture, not a picture for a palette.
+@pytest.mark.parametrize("name", sorted(_PLANAR_EQUIVALENT.keys() - {"pal8"}))
 def test_planar_twin_holds_the_very_same_values(name: str) -> None:
     planar = _PLANAR_EQUIVALENT[name]
-    if name == "pal8":
-        pytest.skip("a palette is made for a picture, not a picture for a palette")
     layout, bits = layout_of(planar)
     frame = av.VideoFrame(64, 32, planar)
     samples = np.random.default_rng(0)

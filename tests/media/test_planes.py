@@ -285,6 +285,19 @@ def test_fields_are_not_mixed(name: str, to_name: str) -> None:
         assert (a[1::2] != b[1::2]).any()
 
 
+def test_luma_of_two_fields_is_not_mixed_by_another_matrix() -> None:
+    frame, other = frame_of("yuv420p"), noise_frame("yuv420p", SIZE, seed=77)
+    sd = replace(frame.color, matrix="bt601")
+    mixed = [weave(a[0::2], b[1::2]) for a, b in zip(frame.planes, other.planes, strict=True)]
+    first, second = (
+        convert_planes(planes, frame.layout, sd, frame.layout, frame.color, is_interlaced=True)
+        for planes in (frame.planes, mixed)
+    )
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a[0::2], b[0::2])
+        assert (a[1::2] != b[1::2]).any()
+
+
 def test_whole_pictures_of_interlaced_frames_do_not_mix_fields_either() -> None:
     frame, other = frame_of("yuv420p"), noise_frame("yuv420p", SIZE, seed=77)
     planes = tuple(weave(a[0::2], b[1::2]) for a, b in zip(frame.planes, other.planes, strict=True))

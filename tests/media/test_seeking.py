@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import make_clip
+from makers import table_of
 
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.media.decoding import DecodingPass
-from faceswap.media.digest import frame_digest
 from faceswap.media.reader import VideoReader
-from faceswap.types import FrameTable
 
 NUM_FRAMES = 40
 STARTS = (0, 1, 7, 8, 9, 15, 16, 17, 21, 31, 39)
@@ -49,12 +48,6 @@ KINDS = [
     Kind(".mkv", "libvpx-vp9", options=(("g", "8"), ("deadline", "realtime"), ("cpu-used", "8"))),
     Kind(".mp4", "libsvtav1", options=(("preset", "12"), ("g", "8"))),
 ]
-
-
-def table_of(reader: VideoReader) -> FrameTable:
-    rows = [(frame.time.pts, frame.duration, frame_digest(frame)) for frame in reader]
-    pts, duration, digest = np.array(rows, dtype=np.int64).T
-    return FrameTable(reader.info.time_base, pts, duration, digest.astype(np.uint32))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

@@ -13,11 +13,13 @@ import pytest
 from clips import make_clip
 
 from faceswap.errors import FaceswapError, ResourceError, UnsupportedInputError, UsageError
+from faceswap.media import sequence_files
 from faceswap.media.picture_texts import MARK_KEYWORD, XMP_KEYWORD, PictureTexts, read_texts
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader, open_clip
 from faceswap.media.rgb import rgb_values, upright
-from faceswap.media.sequence import SequenceTarget, SequenceWriter, assemble, plan_pictures, sequence_target
+from faceswap.media.sequence import SequenceTarget, plan_pictures, sequence_target
+from faceswap.media.sequence_files import SequenceWriter, assemble, publish_pictures
 from faceswap.types import Frame
 
 TEXTS = PictureTexts('{"it":"is marked"}', "<xmp>it is märked</xmp>")
@@ -55,9 +57,9 @@ def test_output_and_codec_say_where_pictures_go(output: str, codec: str, expecte
 @pytest.mark.parametrize(
     ("output", "codec", "message"),
     [
-        ("out.png", "png", "a clip needs a number, as in out_%06d.png"),
-        ("%d%d.png", "png", "needs a number"),
-        ("a_%s_%04d.png", "png", "needs a number"),
+        ("out.png", "png", "one place for the frame's number, as in out_%06d.png"),
+        ("%d%d.png", "png", "one place for the frame's number"),
+        ("a_%s_%04d.png", "png", "one place for the frame's number"),
         ("out.mkv", "png", "writes pictures"),
         ("a_%04d.png", "exr", "is no EXR file"),
     ],
@@ -205,6 +207,25 @@ def test_assembling_is_done_again_after_a_break(tmp_path: Path) -> None:
     assert len(list(target.folder.glob("*.png"))) == 4
 
 
+def test_old_table_is_gone_for_good_before_pictures_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, info = source(tmp_path)
+    target = SequenceTarget(tmp_path / "out", "%06d.png", "png")
+    written(target.folder, frames, info, target)
+    old = (target.folder / "000000.png").read_bytes()
+    made = written(tmp_path / "made", [replace(frames[3 - i], index=i) for i in range(2)], info, target)
+    new = (made / "000000.png").read_bytes()
+    found = []
+
+    def look(folder: Path) -> None:
+        assert folder == target.folder
+        found.append((sorted(path.name for path in folder.iterdir()), (folder / "000000.png").read_bytes()))
+
+    monkeypatch.setattr(sequence_files, "sync_folder", look)
+    publish_pictures(made, target)
+    pictures = ["000000.png", "000001.png"]
+    assert found == [(pictures, old), (pictures, new), ([*pictures, "frames.json"], new)]
+
+
 def test_parts_of_different_conversions_are_not_mixed(tmp_path: Path) -> None:
     frames, info = source(tmp_path)
     target = SequenceTarget(tmp_path / "all", "%06d.png", "png")
@@ -261,7 +282,21 @@ def test_damaged_pictures_are_named_or_bare(tmp_path: Path, suffix: str, data: b
     assert found == {}
 
 
+def test_publishing_over_an_earlier_sequence_leaves_other_pictures_alone(tmp_path: Path) -> None:
+    frames, info = source(tmp_path)
+    target = SequenceTarget(tmp_path / "all", "%06d.png", "png")
+    publish_pictures(written(tmp_path / "first", frames, info, target), target)
+    others = ["2024.png", "000777.png", "plate_0001.png"]
+    for name in others:
+        (target.folder / name).write_bytes(b"not ours")
+    publish_pictures(written(tmp_path / "second", frames[:2], info, target), target)
+    assert sorted(path.name for path in target.folder.iterdir()) == sorted(
+        ["000000.png", "000001.png", "frames.json", *others]
+    )
+    assert all((target.folder / name).read_bytes() == b"not ours" for name in others)
+
+
 def test_taken_names_are_those_of_the_pattern_only(tmp_path: Path) -> None:
-    for name in ("a_0001.png", "a_0001.jpg", "b_0001.png", "a_frames.json", "notes.txt"):
+    for name in ("a_0001.png", "a_0001.jpg", "b_0001.png", "a_frames.json", "notes.txt", "a_01.png"):
         (tmp_path / name).touch()
     assert SequenceTarget(tmp_path, "a_%04d.png", "png").taken_names() == ["a_0001.png", "a_frames.json"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ Scene = Callable[[float], np.ndarray]
 Boundary = tuple[int, str]
 
 
+@lru_cache(maxsize=16)  # footage asks for it again at every frame
 def scene(seed: int, *, speed: float = 6.0) -> Scene:
     """A texture of coarse and fine parts that moves by `speed` px a second."""
     coarse, middle, fine = (smooth_noise((SIZE[0], 600), seed, blur=blur)[..., 0] for blur in (14.0, 4.0, 1.5))
