@@ -172,9 +172,28 @@ def _plan_values(plan: ConvertPlan, model: object) -> dict[str, object]:
         "faces": "reuse the index" if plan.has_index else "analyse the clip",
         "encode": f"{plan.encode.codec} {plan.encode.pix_fmt} "
         + " ".join(f"{key}={value}" for key, value in plan.encode.options.items()),
+        "frames": _chosen(plan),
         "output": str(plan.output),
         "notes": list(plan.notes),
     }
+
+
+def _chosen(plan: ConvertPlan) -> str:
+    """Return which frames are swapped and written, checked as far as the clip is known."""
+    config = plan.config
+    words = [
+        f"{name} {value}"
+        for name, value in (("shots", config.shots), ("from", config.start), ("to", config.end))
+        if value
+    ]
+    words += ["only these are written"] if config.trim else []
+    words += [f"after the filter {config.ffmpeg_filter}"] if config.ffmpeg_filter else []
+    if plan.has_index and not config.choice.is_everything:
+        from faceswap.faces.index import FaceIndex
+
+        ranges = config.choice.ranges(FaceIndex.load(plan.index_path))
+        words.append("frames " + ", ".join(f"{start}-{stop - 1}" for start, stop in ranges))
+    return ", ".join(words) or "all"
 
 
 def _plan_text(plan: ConvertPlan, model: object) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faceswap.errors import UsageError
+from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.media import hdr
 from faceswap.media.containers import NO_ROTATION, check_pair, default_output, muxer_of
 from faceswap.media.encoders import (
@@ -21,9 +21,9 @@ from faceswap.media.encoders import (
     quality_options,
     require_hardware,
 )
-from faceswap.media.h273 import BT709, FULL_RANGE, IDENTITY, MATRICES, STUDIO_RANGE
+from faceswap.media.h273 import BT709, FULL_RANGE, HLG, IDENTITY, MATRICES, PQ, STUDIO_RANGE
 from faceswap.media.interlace import check_interlaced_encoder
-from faceswap.media.layouts import encodable_format, encodable_layout, layout_of, planar_name
+from faceswap.media.layouts import encodable_format, encodable_layout, format_losses, layout_of, planar_name
 from faceswap.media.probe import ClipInfo, ColorTags
 from faceswap.types import ColorInfo, FieldOrder, PlaneLayout
 
@@ -74,6 +74,10 @@ def plan_encode(info: ClipInfo, output: Path, settings: EncodeSettings) -> Encod
     muxer = muxer_of(output)
     row, profile_name = find_encoder(settings.codec)
     check_pair(row, muxer)
+    if settings.codec == "prores4444" and settings.profile not in (None, "4444", "4444xq"):
+        raise UsageError(
+            f"prores4444 has no profile {settings.profile!r}; use --codec prores --profile {settings.profile}"
+        )
     profile = find_profile(row, settings.profile or profile_name)
     layout, profile, losses = _choose_layout(info, row, profile, settings)
     color, tags, more = _choose_color(info, row, layout)
@@ -117,9 +121,18 @@ def _choose_layout(
     if row.profiles:
         profiles = [profile] if profile is not None else list(row.profiles.values())
         offered = tuple(dict.fromkeys(name for each in profiles for name in each.formats))
-    name, losses = encodable_format(row.name, wanted, offered)
-    if settings.pix_fmt is not None and name != settings.pix_fmt:
-        raise UsageError(f"{settings.codec} cannot encode {settings.pix_fmt!r}; the nearest it can is {name!r}")
+    try:
+        name, losses = encodable_format(row.name, wanted, offered)
+    except UnsupportedInputError as error:
+        if settings.pix_fmt is None:
+            raise
+        raise UsageError(f"--pix-fmt {settings.pix_fmt!r} is no format of planes; use one like yuv420p10le") from error
+    if settings.pix_fmt is not None:
+        if name != settings.pix_fmt:
+            raise UsageError(f"{settings.codec} cannot encode {settings.pix_fmt!r}; the nearest it can is {name!r}")
+        losses = format_losses(info.layout.name, name)
+    if info.tags.transfer in (PQ, HLG) and layout_of(planar_name(name))[1] == 8:
+        losses.append("8 bit is too little for HDR: smooth skies will show bands")
     if row.profiles and profile is None:  # the best one for the format
         profile = [each for each in row.profiles.values() if name in each.formats][-1]
     layout = encodable_layout(name)

@@ -20,6 +20,9 @@ BT2020 = 9
 P3_D65 = 12
 """Primaries only."""
 
+PQ, HLG = 16, 18
+"""Transfer curves of HDR (SMPTE ST 2084, ARIB STD-B67)."""
+
 UNSAID_RANGE, STUDIO_RANGE, FULL_RANGE = 0, 1, 2
 
 MATRICES = {

@@ -150,7 +150,7 @@ def encodable_format(codec: str, wanted: str, offered: Sequence[str] | None = No
     if not offered:
         raise UsageError(f"{codec!r} does not encode pictures; try libx264, libx265, ffv1 or prores_ks")
     best = min(offered, key=lambda name: _distance(wanted, planar_name(name)))
-    return best, [] if planar_name(best) == wanted else _losses(wanted, planar_name(best))
+    return best, [] if planar_name(best) == wanted else format_losses(wanted, planar_name(best))
 
 
 def _is_plain(name: str) -> bool:
@@ -176,7 +176,10 @@ def _distance(wanted: str, offered: str) -> tuple[int, ...]:
     )
 
 
-def _losses(wanted: str, offered: str) -> list[str]:
+def format_losses(wanted: str, offered: str) -> list[str]:
+    """Return what is lost when pictures of one planar format are stored in another, in words; none for the same format."""
+    if wanted == offered:
+        return []
     (rgb_in, bits_in, chroma_in, alpha_in), (rgb_out, bits_out, chroma_out, alpha_out) = (
         _traits(wanted),
         _traits(offered),

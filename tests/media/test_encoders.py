@@ -209,3 +209,24 @@ def test_an_encoder_that_fails_at_the_end_is_named(tmp_path: Path) -> None:
     encoder.finish()
     with pytest.raises(FaceswapError, match="ffv1 failed at the end of its 2 frames"):
         encoder.finish()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (EncodeSettings("prores4444", profile="hq"), "use --codec prores --profile hq"),
+        (EncodeSettings("libx264", pix_fmt="foo"), "no format of planes"),
+        (EncodeSettings("libx264", pix_fmt="rgb24"), "no format of planes|cannot encode 'rgb24'"),
+    ],
+)
+def test_settings_that_contradict_are_refused(tmp_path: Path, settings: EncodeSettings, message: str) -> None:
+    info = VideoReader(make_clip(tmp_path / "in.mp4", num_frames=1)).info
+    with pytest.raises(UsageError, match=message):
+        plan_encode(info, tmp_path / "out.mov", settings)
+
+
+def test_depth_given_up_on_request_is_said(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", num_frames=1, pix_fmt="yuv420p10le", color_tags=(9, 16, 9, 1))
+    plan = plan_encode(VideoReader(clip).info, tmp_path / "out.mp4", EncodeSettings("libx264", pix_fmt="yuv420p"))
+    assert "10 bit becomes 8 bit" in plan.losses
+    assert any("show bands" in loss for loss in plan.losses)
