@@ -164,7 +164,7 @@ def transcode_ffmpeg(job: Sampled) -> dict[str, Any]:
 
 def quality(source: Path, output: Path) -> float | None:
     """Return the VMAF of a converted clip against its source; None without the extra `ffmpeg`."""
-    from faceswap.media.ffmpeg_filter import vmaf
+    from vmaf import vmaf
 
     try:
         return round(vmaf(source, output), 2)
