@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from faceswap.media.generate import write_clip
 _DRAWN_HEIGHT = 480
 _LOOP = 150
 """Frames that are drawn; longer clips play them to and fro."""
+_REPEATED = 50
+"""Frames that are encoded for a repeated clip."""
 _GRAIN = 3.0
 """Code values."""
 
@@ -26,15 +29,43 @@ def write(path: Path, size: tuple[int, int], num_frames: int, *, share: float) -
         size: (h, w) px, even.
         share: part of the time that the head is on screen; for the rest an empty set is panned.
     """
-    write_clip(path, _pictures(size, num_frames, share), rate=25)
+    write_clip(path, _pictures(size, num_frames, share, min(_LOOP, num_frames)), rate=25)
     return path
 
 
-def _pictures(size: tuple[int, int], num_frames: int, share: float) -> Iterator[NDArray[np.uint8]]:
+def write_repeated(path: Path, size: tuple[int, int], num_frames: int) -> Path:
+    """Write a clip of a moving head that is long but quickly made: the packets of a short one, again and again.
+
+    Args:
+        size: (h, w) px, even.
+        num_frames: at least; the clip ends with a whole repetition.
+    """
+    length = min(_REPEATED, num_frames)
+    short = path.with_stem(f"{path.stem}-once")
+    write_clip(short, _pictures(size, length, 1.0, length // 2 + 1), rate=25)  # to and fro once: it ends where it began
+    with av.open(str(short)) as source:
+        stream = source.streams.video[0]
+        packets = [packet for packet in source.demux(stream) if packet.size]
+        times = [(packet.pts, packet.dts) for packet in packets]
+        step = round(1 / (stream.average_rate * stream.time_base))
+        with av.open(str(path), "w") as target:
+            copy = target.add_stream_from_template(stream)
+            for number in range(-(-num_frames // length)):
+                shift = number * length * step
+                for packet, (pts, dts) in zip(packets, times, strict=True):
+                    # The muxer leaves its own ticks in a packet.
+                    packet.pts, packet.dts, packet.time_base = pts + shift, dts + shift, stream.time_base
+                    packet.stream = copy
+                    target.mux_one(packet)
+    short.unlink()
+    return path
+
+
+def _pictures(size: tuple[int, int], num_frames: int, share: float, num_drawn: int) -> Iterator[NDArray[np.uint8]]:
     random = np.random.default_rng(0)
     grain = [random.normal(0, _GRAIN, (*size, 1)).round().astype(np.int8) for _ in range(4)]
     width = round(_DRAWN_HEIGHT * size[1] / size[0] / 2) * 2
-    drawn = list(render_clip(ASTRONAUT, num_frames=min(_LOOP, num_frames), size=(_DRAWN_HEIGHT, width), seed=0))
+    drawn = list(render_clip(ASTRONAUT, num_frames=num_drawn, size=(_DRAWN_HEIGHT, width), seed=0))
     empty = _empty_set(size)
     period = max(1, 2 * len(drawn) - 2)
     # Two appearances in the clip, each half of the share.
