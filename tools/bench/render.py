@@ -48,14 +48,19 @@ def main() -> None:
         for size, count in MEMORY_CLIPS:
             results[f"memory_{size[1]}x{size[0]}"] = measure_memory(work, size, arguments.frames or count)
     else:
-        clip = arguments.clip or render_footage.write(
-            work / "clip.mp4", arguments.size, arguments.frames or 300, share=0.2 if arguments.smart else 1.0
-        )
+        clip = arguments.clip or make_clip(work, arguments)
         kinds = ["convert", "smart"] if arguments.smart else ["convert", "pyav", "ffmpeg"]
         results["smart" if arguments.smart else "render"] = compare(work, clip, kinds, arguments)
     value = {"results": results, "circumstances": {**conditions, "commit": commit()}}
     if arguments.json:
         arguments.json.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def make_clip(work: Path, arguments: argparse.Namespace) -> Path:
+    path, size, frames = work / "clip.mp4", arguments.size, arguments.frames or 300
+    if arguments.smart:
+        return render_footage.write_in_groups(path, size, frames, share=0.2)
+    return render_footage.write(path, size, frames, share=1.0)
 
 
 def read_arguments() -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from faceswap.media.generate import write_clip
 _DRAWN_HEIGHT = 480
 _LOOP = 150
 """Frames that are drawn; longer clips play them to and fro."""
+_RATE = 25
 _REPEATED = 50
 """Frames that are encoded for a repeated clip."""
 _GRAIN = 3.0
@@ -29,8 +31,18 @@ def write(path: Path, size: tuple[int, int], num_frames: int, *, share: float) -
         size: (h, w) px, even.
         share: part of the time that the head is on screen; for the rest an empty set is panned.
     """
-    write_clip(path, _pictures(size, num_frames, share, min(_LOOP, num_frames)), rate=25)
+    write_clip(path, _pictures(size, num_frames, share, min(_LOOP, num_frames)), rate=_RATE)
     return path
+
+
+def write_in_groups(path: Path, size: tuple[int, int], num_frames: int, *, share: float) -> Path:
+    """Write the same with a place to cut every second, as discs and broadcasts have it; x264 alone leaves ten seconds."""
+    pictures = _pictures(size, num_frames, share, min(_LOOP, num_frames))
+    parts: list[Path] = []
+    while group := list(itertools.islice(pictures, _RATE)):
+        parts.append(path.with_stem(f"{path.stem}-{len(parts)}"))
+        write_clip(parts[-1], group, rate=_RATE)
+    return _join(path, parts)
 
 
 def write_repeated(path: Path, size: tuple[int, int], num_frames: int) -> Path:
@@ -42,22 +54,27 @@ def write_repeated(path: Path, size: tuple[int, int], num_frames: int) -> Path:
     """
     length = min(_REPEATED, num_frames)
     short = path.with_stem(f"{path.stem}-once")
-    write_clip(short, _pictures(size, length, 1.0, length // 2 + 1), rate=25)  # to and fro once: it ends where it began
-    with av.open(str(short)) as source:
-        stream = source.streams.video[0]
-        packets = [packet for packet in source.demux(stream) if packet.size]
-        times = [(packet.pts, packet.dts) for packet in packets]
-        step = round(1 / (stream.average_rate * stream.time_base))
-        with av.open(str(path), "w") as target:
-            copy = target.add_stream_from_template(stream)
-            for number in range(-(-num_frames // length)):
-                shift = number * length * step
-                for packet, (pts, dts) in zip(packets, times, strict=True):
-                    # The muxer leaves its own ticks in a packet.
-                    packet.pts, packet.dts, packet.time_base = pts + shift, dts + shift, stream.time_base
-                    packet.stream = copy
+    # To and fro once, so that it ends where it began.
+    write_clip(short, _pictures(size, length, 1.0, length // 2 + 1), rate=_RATE)
+    return _join(path, [short] * -(-num_frames // length))
+
+
+def _join(path: Path, parts: list[Path]) -> Path:
+    """Write the packets of clips of the same kind one after the other, and delete the clips."""
+    shift = 0
+    with av.open(str(path), "w") as target:
+        copy = None
+        for part in parts:
+            with av.open(str(part)) as source:
+                stream = source.streams.video[0]
+                copy = copy or target.add_stream_from_template(stream)
+                packets = [packet for packet in source.demux(stream) if packet.size]
+                for packet in packets:
+                    packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, copy
                     target.mux_one(packet)
-    short.unlink()
+                shift += len(packets) * round(1 / (_RATE * stream.time_base))
+    for part in set(parts):
+        part.unlink()
     return path
 
 
