@@ -1,4 +1,4 @@
-"""Side jobs for the FFmpeg program: a user's filter over a clip's picture, and VMAF.
+"""A user's filter over a clip's picture, by the FFmpeg program.
 
 Frames never pass through it one by one: a filtered picture becomes a lossless clip (FFV1) in the job's folder, which is
 then read like any other. MP4 holds it, since only that keeps times (at the source's own ticks), colour tags with their
@@ -12,16 +12,19 @@ import hashlib
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from faceswap.errors import InterruptedRunError, ResourceError, UsageError
+from faceswap.errors import InterruptedRunError, ResourceError, UnsupportedInputError, UsageError
 from faceswap.files import fingerprint, remove_stale_temporaries, short_name, sync_file, sync_folder, temporary_beside
 from faceswap.interrupt import StopRequest
+from faceswap.media.decoding import DecodingPass
+from faceswap.media.layouts import planar_name
+from faceswap.media.marks import packet_times
 from faceswap.media.probe import ClipInfo, probe
-from faceswap.media.reader import VideoReader
 from faceswap.progress import OnProgress, Progress, ignore_progress
 
 _INPUT = {"protocol_whitelist": "file,crypto,data"}
@@ -37,7 +40,13 @@ _GENERAL = re.compile(
 )
 """Lines that say that something failed, not what."""
 _PREFIX = re.compile(r"^\[[^\]]* @ 0x[0-9a-f]+\]\s*|^\[[a-z]+#[^\]]*\]\s*")
-_VMAF = re.compile(r"VMAF score: ([\d.]+)")
+_DYING_WITH_US = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 = PR_SET_PDEATHSIG; the program keeps it through exec
+if os.getppid() == int(sys.argv[1]):  # otherwise we are gone already
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Becomes the program that it is given, which Linux then kills when the thread that started it ends, however that happens."""
 
 
 def filtered_clip(
@@ -58,6 +67,7 @@ def filtered_clip(
 
     Raises:
         UsageError: the filter fails or changes the frames' times, or the extra is not installed.
+        UnsupportedInputError: the picture changes its size or format on the way.
         ResourceError: disk full. InterruptedRunError: `stop` was set; nothing is left.
     """
     if not graph.strip() or "://" in graph:
@@ -76,31 +86,13 @@ def filtered_clip(
     arguments = _filter_arguments(ffmpeg, program, info, graph, temporary)
     try:
         _run(arguments, f"the filter {graph!r} failed on {source}", _frame_reports(info, on_progress), stop)
-        _check_times(source, info.video_stream, temporary, graph)
+        _check_times(info, temporary, graph, on_progress, stop)
         sync_file(temporary)
         os.replace(temporary, result)
         sync_folder(folder)
     finally:
         temporary.unlink(missing_ok=True)
     return result
-
-
-def vmaf(reference: Path, distorted: Path) -> float:
-    """Return the mean VMAF of a clip against another of the same size and frame count: 0 to 100, 100 = the same.
-
-    Raises:
-        UsageError: FFmpeg cannot compare them, or the extra is not installed.
-    """
-    ffmpeg, program, _ = _tools()
-    # Frame by frame: containers may start the two at different times.
-    pictures = [ffmpeg.input(_file(path), **_INPUT).video.filter("setpts", "N") for path in (distorted, reference)]
-    compared = ffmpeg.filter(pictures, "libvmaf", n_threads=os.cpu_count() or 1)
-    arguments = compared.output("pipe:", format="null", loglevel="info").compile(cmd=program)
-    text = _run([*arguments, "-hide_banner", "-nostdin"], f"{distorted} cannot be compared with {reference}")
-    found = _VMAF.findall(text)
-    if not found:
-        raise UsageError(f"{distorted} cannot be compared with {reference}: FFmpeg gave no VMAF score")
-    return float(found[-1])
 
 
 def _tools() -> tuple[Any, str, str]:
@@ -147,36 +139,49 @@ def _frame_reports(info: ClipInfo, on_progress: OnProgress) -> Callable[[str], N
     return read
 
 
-def _run(
-    arguments: list[str],
-    failure: str,
-    on_line: Callable[[str], None] | None = None,
-    stop: StopRequest | None = None,
-) -> str:
-    """Run the program without a shell; return what it wrote to stderr."""
+def _run(arguments: list[str], failure: str, on_line: Callable[[str], None], stop: StopRequest | None) -> None:
+    """Run the program without a shell."""
     with tempfile.TemporaryFile("w+", errors="replace") as log, _child(arguments, log) as child:
         assert child.stdout is not None
         for line in child.stdout:
-            if on_line is not None:
-                on_line(line)
-            if stop:
-                raise InterruptedRunError(
-                    "stopped while FFmpeg ran; repeat the command to start again", stop.signal_number
-                )
+            on_line(line)
+            _raise_if_stopped(stop)
         code = child.wait()
+        _raise_if_stopped(stop)  # before the code: whoever stopped us may have stopped the program too
         log.seek(0)
         text = log.read()
     if code:
         reason = _reason(text, code)
         kind = ResourceError if "no space left" in reason.lower() else UsageError
         raise kind(f"{failure}: {reason}")
-    return text
+
+
+def _raise_if_stopped(stop: StopRequest | None) -> None:
+    if stop:
+        raise InterruptedRunError(
+            "stopped while the filter ran; repeat the command to start it again", stop.signal_number
+        )
 
 
 @contextlib.contextmanager
 def _child(arguments: list[str], log: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that does not outlive the block."""
-    child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
+    """Run a program that does not outlive the block, nor (on Linux) this process, even if that is killed.
+
+    A survivor would go on writing a file that nobody waits for. It would not notice by itself: FFmpeg goes on when its
+    pipes are closed. A `preexec_fn` could ask for the signal too, but may deadlock when other threads run.
+    """
+    is_bound = sys.platform == "linux" and bool(sys.executable)
+    if is_bound:
+        arguments = [sys.executable, "-I", "-S", "-c", _DYING_WITH_US, str(os.getpid()), *arguments]
+    child = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        # Ctrl-C then ends it only through us. Where nothing binds it to us, Ctrl-C must still reach it.
+        start_new_session=is_bound,
+    )
     try:
         yield child
     finally:
@@ -196,11 +201,12 @@ def _reason(text: str, code: int) -> str:
     return (telling or [line for line in lines if line] or [f"FFmpeg ended with code {code}"])[-1].rstrip(".")
 
 
-def _check_times(source: Path, video_stream: int, filtered: Path, graph: str) -> None:
+def _check_times(info: ClipInfo, filtered: Path, graph: str, on_progress: OnProgress, stop: StopRequest | None) -> None:
     """Refuse a filter that moves, adds or drops frames: sound and subtitles would no longer fit."""
-    old, new = _frame_times(source, video_stream), _frame_times(filtered)
+    old = _source_times(info, on_progress, stop)
+    new = packet_times(filtered)  # a packet of FFV1 is a frame
     known = {round(time / _MAX_TIME_ERROR) for time in old}
-    moved = [time for time in new if not known & set(_around(time / _MAX_TIME_ERROR))]
+    moved = [time for time in map(float, new) if not known & set(_around(time / _MAX_TIME_ERROR))]
     allowed = len(old) * _MAX_DIFFERENCE + 2
     if len(moved) > allowed or abs(len(new) - len(old)) > allowed:
         raise UsageError(
@@ -209,9 +215,19 @@ def _check_times(source: Path, video_stream: int, filtered: Path, graph: str) ->
         )
 
 
-def _frame_times(path: Path, video_stream: int | None = None) -> list[float]:
+def _source_times(info: ClipInfo, on_progress: OnProgress, stop: StopRequest | None) -> list[float]:
     """Seconds of each frame that decodes: packets also hold damaged ones and those outside the edit list."""
-    return [frame.time.seconds for frame in VideoReader(path, video_stream)]
+    times: list[float] = []
+    for decoded, pts in DecodingPass(info).pictures():
+        _raise_if_stopped(stop)
+        if (decoded.height, decoded.width) != info.size or planar_name(decoded.format.name) != info.layout.name:
+            # FFmpeg would stretch all to the size of the first, and nobody would know.
+            raise UnsupportedInputError(
+                f"{info.path}: the picture changes its size or format at frame {len(times)}; split the clip there"
+            )
+        times.append(float(pts * info.time_base))
+        on_progress(Progress("filter check", len(times), info.num_frames))
+    return times
 
 
 def _around(value: float) -> tuple[int, int, int]:

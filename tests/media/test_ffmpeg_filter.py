@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from clips import gradient_picture, make_clip
+from clips import make_clip
 
-from faceswap.errors import InterruptedRunError, UsageError
+from faceswap.errors import InterruptedRunError, UnsupportedInputError, UsageError
 from faceswap.interrupt import StopRequest
 from faceswap.media import ffmpeg_filter
-from faceswap.media.ffmpeg_filter import filtered_clip, vmaf
+from faceswap.media.ffmpeg_filter import filtered_clip
 from faceswap.media.reader import VideoReader
 from faceswap.progress import Progress
 
@@ -64,7 +69,8 @@ def test_same_source_and_filter_are_not_filtered_again(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "in.mp4", num_frames=4)
     reports: list[Progress] = []
     first = filtered_clip(clip, "hqdn3d", tmp_path / "work", on_progress=reports.append)
-    assert reports[-1].done == 4
+    assert [report.done for report in reports if report.stage == "filter"][-1] == 4
+    assert [report.done for report in reports if report.stage == "filter check"] == [1, 2, 3, 4]
     changed = first.stat().st_mtime_ns
     again = filtered_clip(clip, "hqdn3d", tmp_path / "work", on_progress=lambda _: pytest.fail("it ran again"))
     assert (again, again.stat().st_mtime_ns) == (first, changed)
@@ -121,25 +127,114 @@ def test_killed_program_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert visible(tmp_path / "work") == []
 
 
+def test_stop_request_while_times_are_checked_leaves_nothing(tmp_path: Path) -> None:
+    stop = StopRequest()
+
+    def on_progress(progress: Progress) -> None:
+        if progress.stage == "filter check" and progress.done == 3:
+            stop.signal_number = 2
+
+    with pytest.raises(InterruptedRunError) as caught:
+        filtered_clip(make_clip(tmp_path / "in.mp4"), "hqdn3d", tmp_path / "work", on_progress=on_progress, stop=stop)
+    assert caught.value.exit_code == 130
+    assert visible(tmp_path / "work") == []
+
+
+def test_program_that_a_stop_request_ends_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, stop = make_clip(tmp_path / "in.mp4", num_frames=2), StopRequest()
+
+    class Ended:
+        """Of a program that says nothing any more: the request arrives while its end is waited for."""
+
+        stdout = ()
+
+        def wait(self) -> int:
+            stop.signal_number = 15
+            return -15
+
+    monkeypatch.setattr(ffmpeg_filter, "_child", lambda *_: contextlib.nullcontext(Ended()))
+    with pytest.raises(InterruptedRunError):
+        filtered_clip(clip, "hqdn3d", tmp_path / "work", stop=stop)
+
+
+# Filters a clip as slowly as it would play, so that the program can be caught at work.
+SLOW = """
+import sys
+from pathlib import Path
+from faceswap.interrupt import stop_on_signal
+from faceswap.media.ffmpeg_filter import filtered_clip
+with stop_on_signal():
+    filtered_clip(Path(sys.argv[1]), "realtime", Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds a program's life to ours")
+@pytest.mark.parametrize("signals", [[signal.SIGKILL], [signal.SIGTERM, signal.SIGTERM]])
+def test_program_dies_with_us(tmp_path: Path, signals: list[signal.Signals]) -> None:
+    clip, work = make_clip(tmp_path / "in.mp4", num_frames=200, rate=1), tmp_path / "work"
+    parent = subprocess.Popen([sys.executable, "-c", SLOW, str(clip), str(work)])
+    child = filter_of(parent)
+    try:
+        assert os.getsid(child) == child != os.getsid(parent.pid)  # the terminal's Ctrl-C goes to us alone
+        for number in signals:
+            parent.send_signal(number)
+            time.sleep(0.2)  # a second signal at the same moment would count as the first
+        parent.wait(timeout=20)
+        wait_until(lambda: not is_running(child))
+    finally:
+        parent.kill()
+        parent.wait()
+        if is_running(child):
+            os.kill(child, signal.SIGKILL)
+    assert parent.returncode in (-signal.SIGKILL, 128 + signal.SIGTERM)
+
+
+def filter_of(parent: subprocess.Popen[bytes]) -> int:
+    """Wait for the program that filters for a process and return its number."""
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+
+    def found() -> list[int]:
+        return [pid for pid in map(int, children.read_text().split()) if is_filter(pid)]
+
+    wait_until(lambda: bool(found()))
+    return found()[0]
+
+
+def is_filter(pid: int) -> bool:
+    """False for FFmpeg when it is only asked for its version, and for what will become FFmpeg."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"ffmpeg" in words[0] and b"realtime" in words
+
+
+def is_running(pid: int) -> bool:
+    """False for the dead, also where nobody fetches them (containers whose first process is no init)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+def test_clip_that_changes_its_size_is_refused(tmp_path: Path) -> None:
+    first = make_clip(tmp_path / "a.ts", num_frames=8)
+    second = make_clip(tmp_path / "b.ts", size=(96, 128), times=[3600 * i for i in range(8, 16)])
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    with pytest.raises(UnsupportedInputError, match="at frame 8"):
+        filtered_clip(joined, "null", tmp_path / "work")
+    assert visible(tmp_path / "work") == []
+
+
 def test_missing_extra_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(UsageError, match=r'pip install "faceswap\[ffmpeg\]"'):
         filtered_clip(make_clip(tmp_path / "in.mp4", num_frames=2), "hqdn3d", tmp_path)
-
-
-def test_vmaf_tells_a_good_copy_from_a_bad_one(tmp_path: Path) -> None:
-    def detailed(frame: int) -> np.ndarray:
-        noise = np.random.default_rng(0).integers(0, 60, (120, 160, 3)).astype(np.uint8)
-        return gradient_picture((120, 160), frame) // 2 + noise
-
-    clip = make_clip(tmp_path / "in.mp4", num_frames=8, picture=detailed)
-    good = filtered_clip(clip, "null", tmp_path)
-    bad = make_clip(tmp_path / "bad.mp4", num_frames=8, picture=lambda i: cv2.GaussianBlur(detailed(i), (0, 0), 3))
-    assert vmaf(clip, good) > 95
-    assert vmaf(clip, bad) < vmaf(clip, good) - 20
-
-
-def test_clips_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "in.mp4", num_frames=3)
-    with pytest.raises(UsageError, match="cannot be compared"):
-        vmaf(clip, make_clip(tmp_path / "small.mp4", num_frames=3, size=(60, 80)))

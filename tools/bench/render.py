@@ -3,7 +3,7 @@
     python tools/bench/render.py                          # 1080p, 300 frames, against two bare transcodes
     python tools/bench/render.py --clip film.mkv --json out.json
     python tools/bench/render.py --smart                  # a person on screen a fifth of the time: --copy-untouched
-    python tools/bench/render.py --memory                 # memory over 20,000 small and 600 large frames
+    python tools/bench/render.py --memory                 # memory over 10,000 small and 300 large frames
 
 The model gives its input back (64 px), so that what is measured is all the rest; the face index exists before the clock
 starts. Each run is a fresh process that times its own work; the things compared alternate; medians are printed.
@@ -29,8 +29,9 @@ from faceswap.bench.run import circumstances
 
 ROUNDS = 3
 GOAL, SMART_GOAL = 1.25, 0.35
-MEMORY_CLIPS = (((240, 320), 20_000), ((2160, 3840), 600))
+MEMORY_CLIPS = (((240, 320), 10_000), ((2160, 3840), 300))
 TITLES = {
+    "index": "face index",
     "convert": "faceswap convert",
     "smart": "  with copy_untouched",
     "pyav": "bare, PyAV",
@@ -47,9 +48,7 @@ def main() -> None:
         for size, count in MEMORY_CLIPS:
             results[f"memory_{size[1]}x{size[0]}"] = measure_memory(work, size, arguments.frames or count)
     else:
-        clip = arguments.clip or render_footage.write(
-            work / "clip.mp4", arguments.size, arguments.frames or 300, share=0.2 if arguments.smart else 1.0
-        )
+        clip = arguments.clip or make_clip(work, arguments)
         kinds = ["convert", "smart"] if arguments.smart else ["convert", "pyav", "ffmpeg"]
         results["smart" if arguments.smart else "render"] = compare(work, clip, kinds, arguments)
     value = {"results": results, "circumstances": {**conditions, "commit": commit()}}
@@ -57,12 +56,19 @@ def main() -> None:
         arguments.json.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
+def make_clip(work: Path, arguments: argparse.Namespace) -> Path:
+    path, size, frames = work / "clip.mp4", arguments.size, arguments.frames or 300
+    if arguments.smart:
+        return render_footage.write_in_groups(path, size, frames, share=0.2)
+    return render_footage.write(path, size, frames, share=1.0)
+
+
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--size", type=size, default=(1080, 1920), help="WIDTHxHEIGHT of the generated clip [1920x1080]"
     )
-    parser.add_argument("--frames", type=int, help="length of the generated clip [300]")
+    parser.add_argument("--frames", type=int, help="length of the generated clips [300; --memory: 10,000 and 300]")
     parser.add_argument("--clip", type=Path, help="a clip to use instead")
     parser.add_argument("--preset", default="veryfast", help="of x264 [veryfast]")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"runs of each, at least 3 count [{ROUNDS}]")
@@ -81,12 +87,15 @@ def size(text: str) -> tuple[int, int]:
 
 def compare(work: Path, clip: Path, kinds: list[str], arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the kinds in turn; return and print their medians."""
-    first = run("convert", clip, work, arguments.preset)  # makes the face index; not counted
+    first = run("index", clip, work, arguments.preset)
     frames = first["frames"]
     runs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for _ in range(arguments.rounds):
         for kind in kinds:
-            runs[kind].append(run(kind, clip, work, arguments.preset))
+            measured = run(kind, clip, work, arguments.preset)
+            if not measured.get("has_reused_index", True):
+                sys.exit(f"{TITLES[kind].strip()} analysed the clip again: its time says nothing")
+            runs[kind].append(measured)
     table = {kind: summary(of_kind, frames) for kind, of_kind in runs.items()}
     print(f"{frames} frames, {first['size']}, x264 {arguments.preset} crf 18, median of {arguments.rounds}")
     for kind, row in table.items():
@@ -98,6 +107,7 @@ def compare(work: Path, clip: Path, kinds: list[str], arguments: argparse.Namesp
     result: dict[str, Any] = {"frames": frames, "size": first["size"], "preset": arguments.preset, "crf": 18}
     result |= {"rounds": arguments.rounds, "runs": table, "ms_per_frame": runs["convert"][-1]["ms_per_frame"]}
     if "smart" in table:
+        result["copied"] = copied_frames(clip, work / "smart.mp4", runs["smart"][-1])
         result["smart_over_full"] = ratio = round(table["smart"]["seconds"] / convert["seconds"], 3)
         print(f"copy_untouched takes {ratio:.1%} of the full time (goal: at most {SMART_GOAL:.0%})")
     else:
@@ -110,6 +120,22 @@ def compare(work: Path, clip: Path, kinds: list[str], arguments: argparse.Namesp
         print(f"VMAF against the source: {', '.join(f'{kind} {value}' for kind, value in result['vmaf'].items())}")
     print("busy ms a frame: " + ", ".join(f"{stage} {ms:.1f}" for stage, ms in result["ms_per_frame"].items()))
     return result
+
+
+def copied_frames(clip: Path, output: Path, measured: dict[str, Any]) -> int:
+    """Return how many frames were copied, each compared with the source; print it."""
+    if not measured["copied"]:
+        reason = next((note for note in measured["notes"] if "copied" in note or "encoded" in note), "no reason given")
+        print(f"no frame was copied: {reason}")
+        return 0
+    try:
+        count = render_jobs.check_copies(clip, output)
+    except ValueError as error:
+        sys.exit(f"{output}: {error}")
+    if count != measured["copied"]:
+        sys.exit(f"{measured['copied']} frames are said to be copied, {count} should have been")
+    print(f"{count} of {measured['frames']} frames were copied; each decodes to the source's very picture")
+    return count
 
 
 def run(kind: str, clip: Path, work: Path, preset: str, *, sample: bool = False) -> dict[str, Any]:
@@ -147,7 +173,7 @@ def summary(runs: list[dict[str, Any]], frames: int) -> dict[str, Any]:
 
 def measure_memory(work: Path, size: tuple[int, int], count: int) -> dict[str, Any]:
     """Convert a long clip, analysis included; return the median memory of each quarter of the rendering."""
-    clip = render_footage.write(work / f"memory-{size[0]}.mp4", size, count, share=1.0)
+    clip = render_footage.write_repeated(work / f"memory-{size[0]}.mp4", size, count)
     start = time.perf_counter()
     measured = run("convert", clip, work, "ultrafast", sample=True)
     result: dict[str, Any] = {"frames": measured["frames"], "seconds": round(time.perf_counter() - start, 1)}

@@ -18,11 +18,19 @@ from faceswap.media.probe import probe
 
 _SECONDS_BETWEEN_SAMPLES = 0.25
 _QUEUE_DEPTH = 12
+_MAX_TIME_ERROR = 0.001
+"""Seconds."""
 
 
 def main(kind: str, clip: Path, output: Path, preset: str, is_sampled: bool) -> None:
     info = probe(clip)
-    jobs = {"convert": convert, "smart": convert, "pyav": transcode_pyav, "ffmpeg": transcode_ffmpeg}
+    jobs = {
+        "index": make_index,
+        "convert": convert,
+        "smart": convert,
+        "pyav": transcode_pyav,
+        "ffmpeg": transcode_ffmpeg,
+    }
     job = Sampled(clip, output, preset, is_smart=kind == "smart", is_sampled=is_sampled)
     measured = jobs[kind](job)
     height, width = info.size
@@ -36,8 +44,9 @@ class Sampled:
         self.clip, self.output, self.preset, self.is_smart = clip, output, preset, is_smart
         self.stage = ""
         self._rss: dict[str, list[float]] = {}
+        self._is_sampled = is_sampled
         if is_sampled:
-            threading.Thread(target=self._sample, daemon=True).start()
+            threading.Thread(target=self._sample_on, daemon=True).start()
 
     @property
     def options(self) -> dict[str, str]:
@@ -47,13 +56,22 @@ class Sampled:
     def samples(self) -> dict[str, Any]:
         return {"rss_mb": self._rss} if self._rss else {}
 
-    def _sample(self) -> None:
-        page = resource.getpagesize() / 2**20
+    def enter(self, stage: str) -> None:
+        """Note which stage runs; "" = none that is measured. Even the shortest gives one sample."""
+        if stage != self.stage:
+            self.stage = stage
+            if self._is_sampled:
+                self._sample()
+
+    def _sample_on(self) -> None:
         while True:
-            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-            if self.stage:
-                self._rss.setdefault(self.stage, []).append(round(pages * page, 1))
+            self._sample()
             time.sleep(_SECONDS_BETWEEN_SAMPLES)
+
+    def _sample(self) -> None:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        if stage := self.stage:
+            self._rss.setdefault(stage, []).append(round(pages * resource.getpagesize() / 2**20, 1))
 
 
 def peak_mb() -> int:
@@ -69,31 +87,74 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
+def make_index(job: Sampled) -> dict[str, Any]:
+    """Find the faces and keep the index where conversions into the output's folder look for it."""
+    from faceswap.convert.plan import plan_convert
+    from faceswap.faces.analyse import analyse
+    from faceswap.faces.cache import load_index
+    from faceswap.faces.registry import make_detector
+    from faceswap.media.reader import VideoReader
+
+    detector = make_detector("centerface")
+    plan = plan_convert(job.clip, identity_model(), job.output, overwrite=True, detector=detector.name)
+    if not plan.has_index:
+        analyse(VideoReader(job.clip), detector, min_face_px=plan.config.min_face_px).save(plan.index_path)
+    index = load_index(plan.index_path, plan.fingerprint, detector.name, plan.config.min_face_px)
+    assert index is not None
+    return {"frames": index.num_frames}
+
+
+def check_copies(source: Path, output: Path) -> int:
+    """Decode source and output and compare each frame that `copy_untouched` had to copy, bit for bit; return their number.
+
+    Raises:
+        ValueError: one differs, or the clips have not the same times.
+    """
+    from faceswap import ConvertConfig
+    from faceswap.convert.plan import plan_convert
+    from faceswap.convert.select import chosen_faces
+    from faceswap.convert.smart import plan_copies
+    from faceswap.faces.index import FaceIndex
+    from faceswap.media.digest import frame_digest
+    from faceswap.media.reader import VideoReader
+
+    plan = plan_convert(source, identity_model(), output, config=ConvertConfig(copy_untouched=True), overwrite=True)
+    index = FaceIndex.load(plan.index_path)
+    chosen, _ = chosen_faces(index, plan.config.faces, plan.config.choice)
+    runs = plan_copies(plan.info, plan.encode, index.frames, chosen.keys()).runs
+    copied = {frame for start, stop, is_copied in runs if is_copied for frame in range(start, stop)}
+    for old, new in zip(VideoReader(source), VideoReader(output), strict=True):
+        if abs(old.time.seconds - new.time.seconds) > _MAX_TIME_ERROR:
+            raise ValueError(f"frame {old.index} is at {new.time.seconds} s, not at {old.time.seconds} s")
+        if old.index in copied and frame_digest(old) != frame_digest(new):
+            raise ValueError(f"frame {old.index} was copied and decodes to another picture")
+    return len(copied)
+
+
 def convert(job: Sampled) -> dict[str, Any]:
     """Convert with a model that gives its input back."""
     from faceswap import ConvertConfig, convert_clip
-    from faceswap.config import validated
     from faceswap.faces.registry import make_detector
     from faceswap.progress import Progress
 
     def on_progress(progress: Progress) -> None:
-        job.stage = progress.stage
+        job.enter(progress.stage)
 
-    values: dict[str, Any] = {"preset": job.preset}
-    if job.is_smart:
-        values["copy_untouched"] = True
-    config = validated(ConvertConfig, values, "this version's convert")
+    config = ConvertConfig(preset=job.preset, copy_untouched=job.is_smart)
     model, detector = identity_model(), make_detector("centerface")
     start, cpu = time.perf_counter(), cpu_seconds()
     report = convert_clip(
         job.clip, model, job.output, config=config, overwrite=True, detector=detector, on_progress=on_progress
     )
-    job.stage = ""
+    job.enter("")
     return {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": cpu_seconds() - cpu,
         "frames": report.frames,
         "faces": report.faces,
+        "copied": report.frames_copied,
+        "has_reused_index": report.has_reused_index,
+        "notes": report.notes,
         "ms_per_frame": dict(report.ms_per_frame),
     }
 
@@ -164,7 +225,7 @@ def transcode_ffmpeg(job: Sampled) -> dict[str, Any]:
 
 def quality(source: Path, output: Path) -> float | None:
     """Return the VMAF of a converted clip against its source; None without the extra `ffmpeg`."""
-    from faceswap.media.ffmpeg_filter import vmaf
+    from vmaf import vmaf
 
     try:
         return round(vmaf(source, output), 2)
