@@ -124,6 +124,7 @@ def _filter_arguments(ffmpeg: Any, program: str, info: ClipInfo, graph: str, out
         enc_time_base="demux",
         video_track_timescale=info.time_base.denominator,
         map_metadata=-1,
+        **({"color_range": "pc"} if info.color.full_range and not info.layout.is_rgb else {}),
         movflags="+write_colr",  # also when only some of the colour tags are known
         loglevel="error",
         progress="pipe:1",

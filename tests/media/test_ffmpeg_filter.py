@@ -58,7 +58,7 @@ def test_neutral_filter_keeps_every_sample_time_and_tag(tmp_path: Path, suffix: 
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("tags", [(2, 2, 1, 1), (9, 2, 2, 0), (2, 18, 9, 2)])
+@pytest.mark.parametrize("tags", [(2, 2, 1, 1), (9, 2, 2, 0), (2, 18, 9, 2), (1, 1, 1, 2)])
 def test_clips_with_some_of_the_colour_tags_keep_them(tmp_path: Path, tags: tuple[int, int, int, int]) -> None:
     clip = make_clip(tmp_path / "in.mp4", num_frames=3, color_tags=tags)
     before, after = (VideoReader(path).info for path in (clip, filtered_clip(clip, "hqdn3d", tmp_path / "work")))
