@@ -63,7 +63,7 @@ class Assembly:
             if self.copies is not None:
                 is_source_whole = not self.index.shortfalls
                 check_copies(
-                    path, self._table, self.copies, self.frames[0], self.watch, is_source_whole=is_source_whole
+                    path, self.plan.info, self._table, self.copies, self.watch, is_source_whole=is_source_whole
                 )
             return dropped, check_result(self.plan, path, self._table, len(dropped))
         except InterruptedRunError:

@@ -10,11 +10,11 @@ from pathlib import Path
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.smart import CopyPlan
 from faceswap.errors import FaceswapError
-from faceswap.media.digest import frame_digest
 from faceswap.media.h273 import STUDIO_RANGE, UNSAID_RANGE
 from faceswap.media.marks import packet_times
 from faceswap.media.probe import ClipInfo, count_streams
 from faceswap.media.reader import VideoReader
+from faceswap.media.splices import SpliceError, SpliceRun, check_splices
 from faceswap.types import FrameTable
 
 MAX_TIME_ERROR = 0.001
@@ -121,32 +121,35 @@ def _in_words(streams: Counter[str]) -> str:
 
 def check_copies(
     path: Path,
+    source: ClipInfo,
     table: FrameTable,
     copies: CopyPlan,
-    first: int,
     watch: Callable[[str, int, int], None],
     *,
     is_source_whole: bool,
 ) -> None:
-    """Decode a spliced file and compare each frame that was copied with the source's, bit for bit.
+    """Compare what a spliced file copied from the source with the source.
 
     Args:
-        table: of the frames that were wanted. first: number in the source of the first of them.
+        table: of the frames that were wanted.
         watch: told the stage, how many frames are done and of how many; may raise to stop.
         is_source_whole: False = its own damage may come along.
 
     Raises:
-        CopyMismatchError: one differs, or frames are missing or damaged.
+        CopyMismatchError: packets or pictures differ, are missing or damaged.
     """
-    copied = {frame for start, stop, is_copied in copies.runs if is_copied for frame in range(start, stop)}
-    reader = VideoReader(path, _WRITTEN_STREAM)
-    count = 0
-    for frame in reader:
-        count += 1
-        watch("compare", count, len(table))
-        if frame.index + first in copied and frame_digest(frame) != table.digest[frame.index]:
-            raise CopyMismatchError(f"frame {frame.index} decodes to another picture")
-    if count != len(table) or reader.num_damaged or reader.num_lost or (reader.num_flawed and is_source_whole):
-        raise CopyMismatchError(
-            f"{count} of {len(table)} frames decode, {reader.num_flawed} of them damaged, {reader.num_damaged} places do not"
+    runs = [
+        SpliceRun(stop - start, copies.copied.get(start) if is_copied else None)
+        for start, stop, is_copied in copies.runs
+    ]
+    try:
+        check_splices(
+            path,
+            source,
+            runs,
+            table.digest.tolist(),
+            lambda count: watch("compare", count, len(table)),
+            is_source_whole=is_source_whole,
         )
+    except SpliceError as error:
+        raise CopyMismatchError(str(error)) from error

@@ -78,7 +78,8 @@ def plan_copies(
         if num_copied:
             _append(runs, begin, begin + num_copied, is_copied=True)
             run = copied.setdefault(runs[-1][0], CopiedRun((), gop.dts, is_entered and gop.is_open))
-            copied[runs[-1][0]] = replace(run, pts=run.pts + part.pts[:num_copied])
+            restarts = run.restarts if gop.is_open or not run.pts else (*run.restarts, len(run.pts))
+            copied[runs[-1][0]] = replace(run, pts=run.pts + part.pts[:num_copied], restarts=restarts)
         _append(runs, max(begin + num_copied, first), min(stop, last), is_copied=False)
         start = stop
     if not copied:

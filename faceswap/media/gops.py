@@ -75,6 +75,8 @@ class CopiedRun:
     """Decoding time of the first; None = not known."""
     is_broken_link: bool = False
     """The first is a CRA picture that is entered from elsewhere."""
+    restarts: tuple[int, ...] = (0,)
+    """Places among the packets from which all following ones decode by themselves."""
 
 
 def read_source_packets(info: ClipInfo) -> list[SourcePacket]:

@@ -71,7 +71,7 @@ class VideoReader:
         current = DecodingPass(self.info)
         for index, (decoded, pts) in enumerate(current.pictures()):
             self._note(current)
-            yield self._frame(decoded, index, pts)
+            yield self.frame_of(decoded, index, pts)
         self._note(current)
 
     def _note(self, current: DecodingPass) -> None:
@@ -113,7 +113,7 @@ class VideoReader:
             for decoded, pts in DecodingPass(self.info).pictures(seek_to):
                 if pts < table.pts[index]:
                     continue
-                frame = self._frame(decoded, index, pts)
+                frame = self.frame_of(decoded, index, pts)
                 if pts != table.pts[index] or frame_digest(frame) != table.digest[index]:
                     return
                 yield frame
@@ -127,7 +127,7 @@ class VideoReader:
             if number == index and pts != table.pts[index]:
                 raise self._changed(f"frame {index} is at {pts} ticks and was at {table.pts[index]}")
             if number >= index:
-                yield self._frame(decoded, number, pts)
+                yield self.frame_of(decoded, number, pts)
         if number + 1 != len(table):
             raise self._changed(f"it holds {number + 1} frames and held {len(table)}")
 
@@ -136,7 +136,12 @@ class VideoReader:
             f"{self.info.path} is not the clip that was analysed: {how}; repeat the command to analyse it anew"
         )
 
-    def _frame(self, decoded: Any, index: int, pts: int) -> Frame:
+    def frame_of(self, decoded: Any, index: int, pts: int) -> Frame:
+        """Return a decoded `av.VideoFrame` of this clip as a `Frame`.
+
+        Raises:
+            UnsupportedInputError: it has another size or format than the clip.
+        """
         info = self.info
         wanted = info.layout.name
         if (decoded.height, decoded.width) != info.size or planar_name(decoded.format.name) != wanted:

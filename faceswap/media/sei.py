@@ -57,6 +57,17 @@ def has_unit(packet: bytes, codec: str, kinds: Sequence[int], extradata: bytes |
     return any(unit_type(body[0], codec) in kinds for body in _units(packet, codec, extradata))
 
 
+def slices_of(packet: bytes, codec: str, extradata: bytes | None) -> list[bytes]:
+    """Return the slices of a packet, which are its picture; of codecs without units the packet itself.
+
+    Args:
+        codec, extradata: as in `find_user_data`.
+    """
+    if codec not in CODECS:
+        return [packet]
+    return [body.rstrip(b"\0") for body in _units(packet, codec, extradata) if _is_slice(body[0], codec)]
+
+
 def _units(packet: bytes, codec: str, extradata: bytes | None) -> Iterator[bytes]:
     extradata = extradata or b""
     is_prefixed = extradata[:1] == b"\x01"
