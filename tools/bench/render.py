@@ -3,7 +3,7 @@
     python tools/bench/render.py                          # 1080p, 300 frames, against two bare transcodes
     python tools/bench/render.py --clip film.mkv --json out.json
     python tools/bench/render.py --smart                  # a person on screen a fifth of the time: --copy-untouched
-    python tools/bench/render.py --memory                 # memory over 20,000 small and 600 large frames
+    python tools/bench/render.py --memory                 # memory over 20,000 small, 2,400 HD and 600 large frames
 
 The model gives its input back (64 px), so that what is measured is all the rest; the face index exists before the clock
 starts. Each run is a fresh process that times its own work; the things compared alternate; medians are printed.
@@ -29,7 +29,7 @@ from faceswap.bench.run import circumstances
 
 ROUNDS = 3
 GOAL, SMART_GOAL = 1.25, 0.35
-MEMORY_CLIPS = (((240, 320), 20_000), ((2160, 3840), 600))
+MEMORY_CLIPS = (((240, 320), 20_000), ((1080, 1920), 2_400), ((2160, 3840), 600))
 TITLES = {
     "index": "face index",
     "convert": "faceswap convert",
@@ -68,7 +68,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--size", type=size, default=(1080, 1920), help="WIDTHxHEIGHT of the generated clip [1920x1080]"
     )
-    parser.add_argument("--frames", type=int, help="length of the generated clips [300; --memory: 20,000 and 600]")
+    parser.add_argument("--frames", type=int, help="length of the generated clips [300; --memory: 20,000, 2,400 and 600]")
     parser.add_argument("--clip", type=Path, help="a clip to use instead")
     parser.add_argument("--preset", default="veryfast", help="of x264 [veryfast]")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"runs of each, at least 3 count [{ROUNDS}]")
