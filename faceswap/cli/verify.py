@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -71,5 +72,10 @@ def _verify_folder(run: Run, folder: Path) -> None:
             f"{folder}: the pictures bear {len(report.marks)} different marks; they are not of one conversion"
         )
     if not report.is_marked:
-        run.console.result(f"{folder}: no mark in {report.unmarked[0].name!a} and {len(report.unmarked) - 1} more")
+        run.console.result(f"{folder}: no mark in {_some(report.unmarked)}")
         raise typer.Exit(1)
+
+
+def _some(files: Sequence[Path]) -> str:
+    others = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{files[0].name!a}{others}"

@@ -63,6 +63,7 @@ class _PacketWriter:
 
     def abort(self) -> None:
         self._file.abort()
+        self._path.unlink(missing_ok=True)  # a full disk needs the room
 
 
 class SegmentSink:

@@ -68,7 +68,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--size", type=size, default=(1080, 1920), help="WIDTHxHEIGHT of the generated clip [1920x1080]"
     )
-    parser.add_argument("--frames", type=int, help="length of the generated clips [300; --memory: 20,000, 2,400 and 600]")
+    parser.add_argument(
+        "--frames", type=int, help="length of the generated clips [300; --memory: 20,000, 2,400 and 600]"
+    )
     parser.add_argument("--clip", type=Path, help="a clip to use instead")
     parser.add_argument("--preset", default="veryfast", help="of x264 [veryfast]")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"runs of each, at least 3 count [{ROUNDS}]")
