@@ -27,7 +27,8 @@ def muxer_of(output: Path) -> str:
     muxer = MUXERS.get(output.suffix.lower())
     if muxer is None:
         raise UsageError(
-            f"{output.name!r}: unknown kind of file {output.suffix!r}; use one of {', '.join(MUXERS)}, or for pictures a name like {output.stem}_%06d.png"
+            f"{output.name!r}: unknown kind of file {output.suffix!r}; use one of {', '.join(MUXERS)}, or for pictures a name "
+            f"like {output.stem}_%06d.png"
         )
     return muxer
 
