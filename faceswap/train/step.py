@@ -14,6 +14,10 @@ from faceswap.train.losses import swap_loss
 from faceswap.train.state import TrainState
 
 
+_MAX_GRADIENT = 1.0
+"""Norm over all weights. A single odd batch can otherwise throw a network at a high rate so far that it never comes back."""
+
+
 def train_step(
     state: TrainState, batches: Sequence[Batch], config: TrainConfig, compute: Compute, rate: float
 ) -> Tensor:
@@ -30,6 +34,7 @@ def train_step(
     truth = torch.cat([batch.truth for batch in batches])
     loss = swap_loss(face, mask, truth, torch.cat([batch.mask for batch in batches]), config.loss)
     loss.backward()
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT)
     state.optimizer.step()
     state.step += 1
     state.update_ema(config.ema_decay)
