@@ -13,7 +13,6 @@ from faceswap.train.config import TrainConfig
 from faceswap.train.losses import swap_loss
 from faceswap.train.state import TrainState
 
-
 _MAX_GRADIENT = 1.0
 """Norm over all weights. A single odd batch can otherwise throw a network at a high rate so far that it never comes back."""
 
