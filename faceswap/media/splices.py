@@ -16,6 +16,7 @@ import av
 from faceswap.errors import UnsupportedInputError
 from faceswap.media.digest import frame_digest
 from faceswap.media.gops import CopiedRun, copied_packets
+from faceswap.media.marks import packet_times
 from faceswap.media.probe import ClipInfo, open_input, pick_video_stream
 from faceswap.media.reader import VideoReader
 from faceswap.media.sei import slices_of
@@ -67,19 +68,19 @@ def check_splices(
         SpliceError: packets or pictures differ, are missing or damaged.
     """
     reader = VideoReader(path, 0)
-    numbers = {pts: number for number, pts in enumerate(sorted(_packet_pts(path)))}
+    numbers = {time: number for number, time in enumerate(packet_times(path, 0))}
     if len(numbers) != len(digests):
         raise SpliceError(f"it holds {len(numbers)} of {len(digests)} frames")
     is_copied = [run.copied is not None for run in runs for _ in range(run.length)]
     with open_input(path) as container:
         stream = pick_video_stream(container, path, 0)
         stream.codec_context.thread_type = "AUTO"
-        num_fed = num_decoded = 0
+        num_decoded = 0
         for count, packets in enumerate(_feeds(container, stream, source, runs, on_packet)):
             if count:
                 stream.codec_context.flush_buffers()
             for decoded in _decoded(stream.codec_context, packets):
-                number = numbers[int(decoded.pts)]
+                number = numbers[decoded.pts * stream.time_base]
                 num_decoded += 1
                 if is_copied[number] and frame_digest(reader.frame_of(decoded, number, 0)) != digests[number]:
                     raise SpliceError(f"frame {number} decodes to another picture")
@@ -88,12 +89,6 @@ def check_splices(
         num_fed = sum(run.is_decoded(place) for run in runs for place in range(run.length))
         if num_decoded != num_fed:
             raise SpliceError(f"{num_decoded} of {num_fed} frames decode")
-
-
-def _packet_pts(path: Path) -> list[int]:
-    with open_input(path) as container:
-        stream = pick_video_stream(container, path, 0)
-        return [int(packet.pts) for packet in container.demux(stream) if packet.size]
 
 
 def _feeds(
