@@ -19,11 +19,9 @@ from faceswap.types import CropSpec, Matrix
 if TYPE_CHECKING:
     import torch
 
-TEMPLATES: dict[str, NDArray[np.float64]] = {
-    # Mean frontal face in units of the inter-ocular distance, origin between the eyes, y down. Proportions of the
-    # ArcFace/InsightFace 112 px alignment points.
-    "five-1": np.array([[-0.5, 0.003], [0.5, -0.003], [0.003, 0.571], [-0.408, 1.157], [0.420, 1.152]]),
-}
+CANONICAL = "five-1"
+"""Name and version of the coordinates in which crops are defined: those of the mean frontal face, unit = inter-ocular
+distance, origin between the eyes, y down. Each landmark scheme's template (`schemes`) lies in them."""
 
 _COVERAGES: dict[str, tuple[float, float]] = {
     # (side, distance of the crop's centre below the eyes), in inter-ocular distances.
@@ -131,10 +129,10 @@ def translation(x: float, y: float) -> Matrix:
 
 def patch_from_canonical(crop: CropSpec) -> Matrix:
     """Return the (2, 3) map from template coordinates (inter-ocular units) to patch px."""
-    if crop.template not in TEMPLATES or crop.coverage not in _COVERAGES:
+    if crop.template != CANONICAL or crop.coverage not in _COVERAGES:
         raise CropMismatchError(
             f"the crop {crop.coverage!r} with template {crop.template!r} is unknown; "
-            f"this version knows {sorted(_COVERAGES)} with {sorted(TEMPLATES)}"
+            f"this version knows {sorted(_COVERAGES)} with {CANONICAL!r}"
         )
     side, below_eyes = _COVERAGES[crop.coverage]
     scale = crop.size / (side * (1 + 2 * crop.margin))

@@ -21,6 +21,7 @@ from faceswap.media.digest import frame_digest
 from faceswap.media.layouts import layout_of
 from faceswap.media.pictures import write_picture
 from faceswap.media.reader import VideoReader
+from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import ColorInfo, CropSpec, Face, Frame, FrameTable, Timestamp
 
 EXTRACT_CROP = CropSpec(size=96, coverage="whole_face", margin=0.12)
@@ -34,7 +35,7 @@ class FixedDetector:
     def detect(self, pictures: NDArray[np.uint8]) -> list[list[Detection]]:
         height, width = pictures.shape[1:3]
         middle, half = np.array([width / 2, height / 2]), min(height, width) / 4
-        template = geometry.TEMPLATES["five-1"]
+        template = SCHEMES[FIVE].template
         landmarks = middle + (template - template.mean(axis=0)) * half * 0.7
         box = np.concatenate([middle - half, middle + half])
         return [[Detection(box, 0.9, landmarks)] for _ in pictures]
@@ -77,7 +78,7 @@ def face_at(
 ) -> Face:
     """Return an aligned face whose eyes' middle is at (x, y) px, with `iod` px between the eyes."""
     matrix = geometry.from_similarity(geometry.Similarity(float(np.log(iod)), angle, x, y))
-    landmarks = geometry.apply(matrix, geometry.TEMPLATES["five-1"])
+    landmarks = geometry.apply(matrix, SCHEMES[FIVE].template)
     low, high = landmarks.min(axis=0) - iod / 2, landmarks.max(axis=0) + iod / 2
     return Face(frame, np.concatenate([low, high]), score, landmarks, track=track, frame_from_canonical=matrix)
 
@@ -111,7 +112,7 @@ def tiny_faceset(path: Path, actor: str, *, num_faces: int = 10, crop: CropSpec 
     """Write a faceset of soft noise with the template's landmarks; the actor's name is the seed."""
     store = FaceSet.create(path, actor, crop)
     seed = zlib.crc32(actor.encode())
-    landmarks = geometry.apply(geometry.patch_from_canonical(crop), geometry.TEMPLATES[crop.template])
+    landmarks = geometry.apply(geometry.patch_from_canonical(crop), SCHEMES[FIVE].template)
     records = []
     for i in range(num_faces):
         name = f"faces/{seed:08x}-{i:06d}-0.jpg"

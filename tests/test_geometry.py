@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from faceswap import geometry
 from faceswap.errors import CropMismatchError
 from faceswap.geometry import Similarity
+from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import CropSpec, Matrix
 
 WARP_TOLERANCE = 1 / 32
@@ -54,12 +55,12 @@ def test_scale_of_composition_is_the_product(a: Matrix, b: Matrix) -> None:
 
 @given(matrices)
 def test_fit_recovers_a_similarity(matrix: Matrix) -> None:
-    src = geometry.TEMPLATES["five-1"]
+    src = SCHEMES[FIVE].template
     np.testing.assert_allclose(geometry.fit_similarity(src, geometry.apply(matrix, src)), matrix, atol=1e-7)
 
 
 def test_fit_never_mirrors() -> None:
-    src = geometry.TEMPLATES["five-1"]
+    src = SCHEMES[FIVE].template
     assert np.linalg.det(geometry.fit_similarity(src, src * [-1.0, 1.0])[:, :2]) > 0
 
 

@@ -5,10 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from faceswap import geometry, masks
+from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import CropSpec, Matrix
 
 CROP = CropSpec(128, "whole_face")
-FRONTAL = geometry.TEMPLATES["five-1"]
+FRONTAL = SCHEMES[FIVE].template
 
 
 def turned(nose_shift: float) -> NDArray[np.float64]:

@@ -7,20 +7,18 @@ from numpy.typing import NDArray
 
 from faceswap import geometry
 from faceswap.errors import ShapeError
-from faceswap.types import FIVE, CropSpec, Face, Matrix
-
-TEMPLATE = "five-1"
+from faceswap.schemes import SCHEMES, anchors_of
+from faceswap.types import CropSpec, Face, Matrix
 
 
 def frame_from_canonical(landmarks: NDArray, scheme: str) -> Matrix:
     """Return the similarity that puts the mean face (inter-ocular units) onto these landmarks (px).
 
     Raises:
-        ShapeError: an unknown landmark scheme.
+        ShapeError: an unknown landmark scheme, or another number of points.
     """
-    if scheme != FIVE or landmarks.shape != (5, 2):
-        raise ShapeError(f"no template for landmarks {landmarks.shape} of scheme {scheme!r}; known: {FIVE!r} (5, 2)")
-    return geometry.fit_similarity(geometry.TEMPLATES[TEMPLATE], landmarks)
+    anchors = anchors_of(landmarks, scheme)
+    return geometry.fit_similarity(SCHEMES[scheme].template, anchors)
 
 
 def patch_from_frame(face: Face, crop: CropSpec) -> Matrix:

@@ -1,4 +1,4 @@
-"""What a face detector is, for everything else."""
+"""What the networks that look at faces are, for everything else: one protocol each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.types import FIVE
+from faceswap.types import FIVE, Matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +36,59 @@ class Detector(Protocol):
 
         Args:
             pictures: (B, H, W, 3) uint8 RGB, upright; H and W multiples of 32.
+        """
+        ...
+
+
+class FaceNetwork(Protocol):
+    """What all networks that look at one aligned face have in common: how they want to see it."""
+
+    name: str
+    """Name and version, stored beside what it found."""
+    size: int
+    """Side of the upright square picture it takes, px."""
+    patch_from_canonical: Matrix
+    """(2, 3) from template coordinates (inter-ocular units) to px of that picture."""
+
+
+class Landmarker(FaceNetwork, Protocol):
+    """Places the points of a scheme on aligned faces."""
+
+    scheme: str
+    """A key of `schemes.SCHEMES`."""
+
+    def landmarks(self, patches: NDArray[np.uint8]) -> list[tuple[NDArray[np.float64], float]]:
+        """Return each face's (N, 2) points in px of its patch, and how sure the network is of them, [0, 1].
+
+        Args:
+            patches: (B, S, S, 3) uint8 RGB.
+        """
+        ...
+
+
+class IdentityEncoder(FaceNetwork, Protocol):
+    """Tells people apart."""
+
+    sha256: str
+    """Of its weights."""
+
+    def embed(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (B, D) vectors of length 1; the cosine of two says how alike two faces are.
+
+        Args:
+            patches: (B, S, S, 3) uint8 RGB.
+        """
+        ...
+
+
+class Segmenter(FaceNetwork, Protocol):
+    """Says which pixels show the face itself, and not what is around or in front of it."""
+
+    def segment(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (B, S, S) in [0, 1]; 1 = face.
+
+        Args:
+            patches: (B, S, S, 3) uint8 RGB.
         """
         ...
 

@@ -6,13 +6,11 @@ graph inputs, which keeps onnxruntime from folding batch norms: both are mended 
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.faces.base import Detection, non_maximum_suppression
+from faceswap.faces.session import make_session
 from faceswap.weights import read_weights
 
 _STRIDE = 4
@@ -27,7 +25,7 @@ class CenterFace:
 
     def __init__(self, *, threads: int = 2, device: str = "auto", min_score: float = MIN_SCORE) -> None:
         self._min_score = min_score
-        self._session = _make_session(_prepared_graph(read_weights("centerface")), threads, device)
+        self._session = make_session(_prepared_graph(read_weights("centerface")), threads, device)
         self._input = self._session.get_inputs()[0].name
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[list[Detection]]:
@@ -67,19 +65,3 @@ def _prepared_graph(data: bytes) -> bytes:
         batch, _, height, width = value.type.tensor_type.shape.dim
         batch.dim_param, height.dim_param, width.dim_param = "B", f"H_{value.name}", f"W_{value.name}"
     return model.SerializeToString()
-
-
-def _make_session(graph: bytes, threads: int, device: str) -> Any:
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by onnxruntime when it is imported
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # Spinning worker threads would take the second core from the decoder and the encoder.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        number = device.partition(":")[2] or "0"
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": number}))
-    return onnxruntime.InferenceSession(graph, options, providers=providers)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faceswap import geometry
 from faceswap.errors import FaceswapError, InterruptedRunError, NoFaceError, ResourceError, UsageError
-from faceswap.faces.align import TEMPLATE, patch_from_frame
+from faceswap.faces.align import patch_from_frame
 from faceswap.faces.analyse import analyse, clip_fingerprint
 from faceswap.faces.base import Detector
 from faceswap.faces.fields import UPPER
@@ -126,7 +126,7 @@ def extract_faces(
     """
     _check(actor, size, every, min_face_px)
     inputs = _expanded(clips, every)
-    crop = CropSpec(size=size, coverage=coverage, margin=margin, template=TEMPLATE)
+    crop = CropSpec(size=size, coverage=coverage, margin=margin, template=geometry.CANONICAL)
     folder = Path(faceset)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, not a folder; choose another place for the faceset")

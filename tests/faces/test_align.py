@@ -7,18 +7,19 @@ from makers import face_at
 from faceswap import geometry
 from faceswap.errors import ShapeError
 from faceswap.faces import align
-from faceswap.types import FIVE, CropSpec, Face
+from faceswap.schemes import FIVE, SCHEMES
+from faceswap.types import CropSpec, Face
 
 
 def test_template_lands_on_the_landmarks() -> None:
     face = face_at(300, 200, 40, angle=0.3)
     matrix = align.frame_from_canonical(face.landmarks, FIVE)
-    np.testing.assert_allclose(geometry.apply(matrix, geometry.TEMPLATES["five-1"]), face.landmarks, atol=1e-6)
+    np.testing.assert_allclose(geometry.apply(matrix, SCHEMES[FIVE].template), face.landmarks, atol=1e-6)
 
 
 def test_landmarks_of_an_unknown_scheme_are_refused() -> None:
     with pytest.raises(ShapeError, match="'five'"):
-        align.frame_from_canonical(np.zeros((68, 2)), "ibug68")
+        align.frame_from_canonical(np.zeros((68, 2)), "nine")
 
 
 def test_patch_shows_the_face_upright_and_centred() -> None:
@@ -32,7 +33,7 @@ def test_patch_shows_the_face_upright_and_centred() -> None:
 
 
 def test_canonical_landmarks_do_not_depend_on_place_and_size() -> None:
-    expected = geometry.TEMPLATES["five-1"]
+    expected = SCHEMES[FIVE].template
     for face in (face_at(10, 20, 15), face_at(500, 300, 80, angle=-0.4)):
         np.testing.assert_allclose(align.canonical_landmarks(face), expected, atol=1e-9)
 

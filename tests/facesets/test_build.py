@@ -19,6 +19,7 @@ from faceswap.facesets import build
 from faceswap.facesets.build import ExtractReport, extract_faces
 from faceswap.facesets.store import FaceSet
 from faceswap.media.pictures import read_picture_bgr, write_picture
+from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import CropSpec
 
 SIZE = (160, 200)
@@ -54,7 +55,7 @@ def test_every_frame_of_a_clip_gives_a_crop(tmp_path: Path, clip: Path) -> None:
 def test_crops_show_the_face_where_the_template_says(tmp_path: Path, clip: Path) -> None:
     extract([clip], tmp_path)
     crop = CropSpec(96, "whole_face", 0.12)
-    expected = geometry.apply(geometry.patch_from_canonical(crop), geometry.TEMPLATES["five-1"])
+    expected = geometry.apply(geometry.patch_from_canonical(crop), SCHEMES[FIVE].template)
     for record in FaceSet.open(tmp_path).records():
         picture = read_picture_bgr(tmp_path / record.file)
         assert picture is not None
