@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, chosen_detector
 
 if TYPE_CHECKING:
     from faceswap.convert.plan import ConvertPlan
@@ -68,6 +69,8 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
         interlaced: Annotated[
             str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
         ] = "auto",
@@ -137,8 +140,11 @@ def register(app: typer.Typer) -> None:
         loaded = SwapModel.load(model, device=run.device)
         for reason in loaded.rejected:
             run.console.note(f"passed over: {reason}")
+        method = chosen_detector(detector, landmarks, run.device)
         if dry_run:
-            plan = plan_convert(input_path, loaded, output, to=to, config=config, overwrite=overwrite)
+            plan = plan_convert(
+                input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
+            )
             run.console.result(_plan_text(plan, loaded))
             run.console.event("plan", **_plan_values(plan, loaded))
             return
@@ -150,6 +156,7 @@ def register(app: typer.Typer) -> None:
             config=config,
             overwrite=overwrite,
             device=run.device,
+            detector=method,
             jobs=jobs or suggested_jobs(),
             on_progress=run.console.on_progress,
         )

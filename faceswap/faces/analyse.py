@@ -14,6 +14,7 @@ from faceswap.faces.base import Detector, Landmarker
 from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
+from faceswap.faces.method import FaceMethod
 from faceswap.faces.refine import Refiner, check_refine, method_name
 from faceswap.faces.run import FaceRun
 from faceswap.faces.track import Tracker
@@ -93,6 +94,7 @@ def analyse(
     """Return the face index of a clip.
 
     Args:
+        detector: a `FaceMethod` brings its own `landmarker` and `refine`.
         landmarker: places the points anew on each aligned face; None = the detector's own stay.
         refine: the points are the mean over so many crops of each face, 1 to 8.
         every: analyse every n-th frame only (for facesets; conversion needs 1).
@@ -104,6 +106,9 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
+    if isinstance(detector, FaceMethod):
+        method = detector
+        detector, landmarker, refine = method.detector, method.landmarker, method.refine
     check_refine(refine)
     viewer = Viewer(info.upright_from_stored, is_interlaced=info.field_order is not None)
     finder = FaceFinder(detector, viewer, min_face_px, refine=refine if landmarker is None else 1)
