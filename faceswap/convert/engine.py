@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceswap import masks
 from faceswap.convert import blend
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
-from faceswap.faces.align import canonical_landmarks
+from faceswap.convert.painted import PaintedMasks
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.types import Face, Frame, Patch
@@ -56,6 +56,8 @@ class _Place:
     shot: int
     face: Face
     patch: Patch
+    segmentation: NDArray[np.float32] | None
+    """What a segmentation network says of the patch; None = there is none."""
 
 
 class SwapEngine:
@@ -66,16 +68,25 @@ class SwapEngine:
     `WARM_UP` frames before it and nothing else.
     """
 
-    def __init__(self, model: SwapModel, identity: str, config: ConvertConfig, times: StageTimes) -> None:
+    def __init__(
+        self,
+        model: SwapModel,
+        identity: str,
+        config: ConvertConfig,
+        times: StageTimes,
+        painted: PaintedMasks | None = None,
+    ) -> None:
         self._model, self._identity, self._config, self._times = model, identity, config, times
+        self._masks = MaskMaker(model.crop, config, painted=painted, device=str(model.compute.device))
         self._matcher = ColorMatcher()
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
         self._matcher = ColorMatcher()
+        self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places and self._config.match == "mkl":
+        if places and (self._config.match == "mkl" or self._masks.has_memory):
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -102,12 +113,19 @@ class SwapEngine:
             return [_composite(frame, tuple(layers[i])) for i, frame in enumerate(frames)]
 
     def _cut(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[_Place]:
+        found = [
+            (i, frame, shot, face)
+            for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True))
+            for face in of_frame
+        ]
         with self._times.measure("crop"):
-            places = [
-                _Place(i, frame.index, shot, face, blend.cut(frame, face, self._model.crop))
-                for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True))
-                for face in of_frame
-            ]
+            patches = [blend.cut(frame, face, self._model.crop) for _, frame, _, face in found]
+        with self._times.measure("mask"):
+            segmented = self._masks.segment([frame for _, frame, _, _ in found], [face for *_, face in found])
+        places = [
+            _Place(i, frame.index, shot, face, patch, segmentation)
+            for (i, frame, shot, face), patch, segmentation in zip(found, patches, segmented, strict=True)
+        ]
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
@@ -116,8 +134,14 @@ class SwapEngine:
     def _swap_and_match(self, places: Sequence[_Place]) -> list[Layer]:
         with self._times.measure("network"):
             pixels, network_masks = self._swap([place.patch for place in places])
+        with self._times.measure("mask"):
+            shaped = self._masks.make(
+                [
+                    MaskInput(place.frame, place.shot, place.face, place.patch, raw, mask, place.segmentation)
+                    for place, raw, mask in zip(places, pixels, network_masks, strict=True)
+                ]
+            )
         with self._times.measure("match"):
-            shaped = [self._mask(place.face, mask) for place, mask in zip(places, network_masks, strict=True)]
             matched = pixels
             if self._config.match == "mkl":
                 keys = [(place.shot, place.face.track) for place in places]
@@ -136,13 +160,6 @@ class SwapEngine:
             pixels += list(output.pixels.cpu().numpy())
             network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
         return pixels, network_masks
-
-    def _mask(self, face: Face, network_mask: np.ndarray | None) -> np.ndarray:
-        """Return network mask x hull, shaped: what of the patch will be seen."""
-        hull = masks.face_hull(canonical_landmarks(face), self._model.crop)
-        mask = hull if network_mask is None else hull * network_mask
-        size = self._model.crop.size
-        return masks.shape_edge(mask, erode=self._config.erode * size, feather=self._config.feather * size)
 
 
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:
