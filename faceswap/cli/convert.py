@@ -189,9 +189,9 @@ def _chosen(plan: ConvertPlan) -> str:
     words += ["only these are written"] if config.trim else []
     words += [f"after the filter {config.ffmpeg_filter}"] if config.ffmpeg_filter else []
     if plan.has_index and not config.choice.is_everything:
-        from faceswap.faces.index import FaceIndex
+        from faceswap.faces.cache import open_index
 
-        ranges = config.choice.ranges(FaceIndex.load(plan.index_path))
+        ranges = config.choice.ranges(open_index(plan.index_path))
         words.append("frames " + ", ".join(f"{start}-{stop - 1}" for start, stop in ranges))
     return ", ".join(words) or "all"
 

@@ -28,8 +28,9 @@ from faceswap.errors import (
     UnsupportedInputError,
     UsageError,
 )
+from faceswap.faces.cache import index_digest
 from faceswap.faces.index import FaceIndex
-from faceswap.files import file_state, require_space, sha256_file
+from faceswap.files import file_state, require_space
 from faceswap.interrupt import StopRequest
 from faceswap.media.libraries import library_versions
 from faceswap.media.sequence import PICTURES
@@ -193,7 +194,7 @@ def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> di
         "version": __version__,
         "source": plan.fingerprint,
         "source_mtime_ns": plan.input_state[2],
-        "faces": sha256_file(plan.index_path),
+        "faces": index_digest(plan.index_path),
         "model": run.model.manifest_sha256,
         "compute": str(run.model.compute),
         "identity": plan.identity,

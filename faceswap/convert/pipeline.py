@@ -13,7 +13,7 @@ from faceswap.convert.select import chosen_faces
 from faceswap.errors import UsageError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
-from faceswap.faces.cache import load_index
+from faceswap.faces.cache import load_index, open_index
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.files import remove_stale_temporaries, temporary_beside
@@ -98,4 +98,4 @@ def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
         )
     index.save(run.plan.index_path)
     # Read back, so that a run that reuses the file renders from the very same (rounded) numbers.
-    return FaceIndex.load(run.plan.index_path)
+    return open_index(run.plan.index_path)

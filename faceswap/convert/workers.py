@@ -24,6 +24,7 @@ from faceswap.convert.select import chosen_faces
 from faceswap.convert.work import SegmentRecord, WorkFolder
 from faceswap.device import shared_cpu
 from faceswap.errors import FaceswapError, InterruptedRunError, ResourceError
+from faceswap.faces.cache import open_index
 from faceswap.faces.index import FaceIndex
 from faceswap.interrupt import StopRequest
 from faceswap.media.reader import VideoReader
@@ -139,7 +140,7 @@ def _work(job: RenderJob, tasks: Any, results: Any) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     times = StageTimes()
     try:
-        index = FaceIndex.load(job.plan.index_path)
+        index = open_index(job.plan.index_path)
         sink = job.sink(times, lambda record: results.put(("segment", record)))
         with shared_cpu(job.model.compute):
             job.renderer(index, times).render(
