@@ -35,9 +35,7 @@ def register(app: typer.Typer) -> None:
         input_path: Annotated[
             Path, typer.Argument(metavar="INPUT", help="The target: footage that receives the face.")
         ],
-        model: Annotated[
-            list[Path], typer.Option("--model", "-m", help="Model folder; several with --map or --auto.")
-        ],
+        model: Annotated[list[Path], typer.Option("--model", "-m", help="Model folder; several with --map or --auto.")],
         output: Annotated[
             Path | None, typer.Option("--output", "-o", help="Output file; default: INPUT_swapped.")
         ] = None,
@@ -65,11 +63,14 @@ def register(app: typer.Typer) -> None:
         ] = "clip",
         faces: Annotated[
             str | None,
-            typer.Option(help="Whom to swap: main = the largest person of each shot [default], all, or auto."),
+            typer.Option(help="Whom to swap: main, all or auto [auto if several people are seen at once, else main]."),
         ] = None,
-        largest: Annotated[bool, typer.Option("--largest", help="Short for --faces main.")] = False,
+        largest: Annotated[
+            bool, typer.Option("--largest", help="Swap the largest person of each shot (--faces main).")
+        ] = False,
         auto: Annotated[
-            bool, typer.Option("--auto", help="Swap whomever the model takes for one of its other identities.")
+            bool,
+            typer.Option("--auto", help="Swap whom the model takes for one of its other identities (--faces auto)."),
         ] = False,
         track: Annotated[
             str | None, typer.Option(help="Swap these tracks, like 3,7 (`faceswap index show` lists them).")

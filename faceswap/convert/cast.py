@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -30,6 +30,7 @@ _MARGIN = 0.05
 """Between the cosines of two people who might be one track."""
 _UNSURE = 0.1
 """Below the least cosine: not sure yet."""
+_TOLD_APART = "several people are seen at once, so the model said who is who; --largest or --track choose otherwise"
 K = TypeVar("K", bound=Hashable)
 People = Mapping[str, NDArray[np.float32]]
 
@@ -54,13 +55,32 @@ class CastingDesk:
         Raises:
             UsageError: tracks or names that the clip does not have. NoFaceError: nobody is left to swap.
         """
-        if wish.way == "main":
+        if wish.way == "usual" and self._has_company() and self._can_tell():
+            casting = self._by_likeness(replace(wish, way="auto"))
+            return replace(casting, notes=(_TOLD_APART, *casting.notes))
+        if wish.way in ("usual", "main"):
             return _all_of(main_tracks(self.index), wish.to, "the largest person of the shot")
         if wish.way == "all":
             return _all_of({face.track for face in self.index.faces}, wish.to, "everybody")
         if wish.way == "tracks":
             self._require_tracks(wish.tracks)
             return _all_of(wish.tracks, wish.to, "chosen by number")
+        return self._by_likeness(wish)
+
+    def _has_company(self) -> bool:
+        """True when several people are seen at once in the chosen frames."""
+        frames = [face.frame for faces in tracks_inside(self.index, self.choice).values() for face in faces]
+        return len(frames) > len(set(frames))
+
+    def _can_tell(self) -> bool:
+        """True when each model knows how well its decoders rebuild whom, and they differ enough."""
+        return all(
+            name in model.likeness and model.likeness[name].is_telling
+            for model in self.models
+            for name in model.identities
+        )
+
+    def _by_likeness(self, wish: Wish) -> Casting:
         casting = self._recognised(wish)
         if not casting.roles:
             raise NoFaceError(
@@ -147,7 +167,7 @@ class CastingDesk:
         if not mute:
             return casting
         note = f"the model is not trained far enough to tell who is {' or '.join(mute)}; choose by --track"
-        return Casting(casting.roles, casting.reasons, (*casting.notes, note))
+        return replace(casting, notes=(*casting.notes, note))
 
     def _by_encoder(self, becomes: Mapping[str, Role], settled: Collection[int] = ()) -> Casting:
         """Cast whom the encoder recognises from pictures."""

@@ -19,9 +19,10 @@ Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
 class ConvertConfig(Settings):
     """Settings of one conversion."""
 
-    faces: Literal["main", "all", "auto"] = "main"
+    faces: Literal["main", "all", "auto"] | None = None
     """Who is swapped: "main" = in each shot the person who fills most of the picture; "all" = every face found; "auto" =
-    whoever the model takes for one of its other identities."""
+    whoever the model takes for one of its other identities. None = "auto" where several people are seen at once and the
+    model can tell them apart, otherwise "main"."""
     track: str | None = None
     """Instead: numbers of tracks, like "3,7" (`faceswap index show`)."""
     person: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.errors import UsageError
 
-Way = Literal["main", "all", "auto", "tracks", "people", "map"]
+Way = Literal["usual", "main", "all", "auto", "tracks", "people", "map"]
+""""usual" = nothing was said."""
 UNNAMED = ""
 """Name of the person of `--person REF.jpg`."""
 _ONE_WAY = (
@@ -56,6 +57,8 @@ def wish_of(config: ConvertConfig, identities: Sequence[Sequence[str]], to: str 
         UsageError: contradictions, unknown identities, words that are not understood.
     """
     way = _way(config)
+    if way == "usual" and len(identities) > 1:
+        way = "auto"
     references = _references(config.person)
     if way == "map":
         return _mapping(config, references, identities, to)
@@ -101,15 +104,15 @@ def role_named(text: str, identities: Sequence[Sequence[str]], option: str) -> R
 
 def _way(config: ConvertConfig) -> Way:
     named = [way for way, value in (("tracks", config.track), ("people", config.person), ("map", config.map)) if value]
-    says_faces = "faces" in config.model_fields_set
+    says_faces = config.faces is not None
     if named == ["map"] or named == ["people", "map"]:
         if says_faces and config.faces != "auto":
             raise UsageError(f"--map goes with no other choice (faces = {config.faces!r}); {_ONE_WAY}")
         return "map"
     if len(named) + says_faces > 1:
-        words = [*(["faces = " + config.faces] if says_faces else []), *named]
+        words = [*([f"faces = {config.faces}"] if says_faces else []), *named]
         raise UsageError(f"{' and '.join(words)} contradict each other; {_ONE_WAY}")
-    return named[0] if named else config.faces  # type: ignore[return-value]
+    return named[0] if named else config.faces or "usual"  # type: ignore[return-value]
 
 
 def _tracks(text: str) -> tuple[int, ...]:
