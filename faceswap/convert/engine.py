@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from faceswap.convert import blend
+from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
@@ -55,13 +56,17 @@ class _Place:
     frame: int
     shot: int
     face: Face
+    role: Role
     patch: Patch
+    """Cut as the role's model wants it."""
+    size: tuple[int, int]
+    """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
 
 
 class SwapEngine:
-    """Swaps the chosen faces of frames to one identity.
+    """Swaps the chosen faces of frames, each to the identity that its track is cast for.
 
     Colours are matched to what was seen of a track shortly before. So that a segment comes out the same whether it follows
     on another one, is rendered after a restart or in another process, that memory starts afresh at each segment, from the
@@ -70,14 +75,19 @@ class SwapEngine:
 
     def __init__(
         self,
-        model: SwapModel,
-        identity: str,
+        models: Sequence[SwapModel],
+        roles: Mapping[int, Role],
         config: ConvertConfig,
         times: StageTimes,
         painted: PaintedMasks | None = None,
     ) -> None:
-        self._model, self._identity, self._config, self._times = model, identity, config, times
-        self._masks = MaskMaker(model.crop, config, painted=painted, device=str(model.compute.device))
+        """Make an engine.
+
+        Args:
+            roles: of each track whose faces will be given. painted: hand-painted masks of the clip.
+        """
+        self._models, self._roles, self._config, self._times = models, roles, config, times
+        self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
         self._matcher = ColorMatcher()
         self._recent: deque[_Place] = deque()
 
@@ -113,34 +123,42 @@ class SwapEngine:
             return [_composite(frame, tuple(layers[i])) for i, frame in enumerate(frames)]
 
     def _cut(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[_Place]:
-        found = [
-            (i, frame, shot, face)
-            for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True))
-            for face in of_frame
-        ]
-        with self._times.measure("crop"):
-            patches = [blend.cut(frame, face, self._model.crop) for _, frame, _, face in found]
-        with self._times.measure("mask"):
-            segmented = self._masks.segment([frame for _, frame, _, _ in found], [face for *_, face in found])
-        places = [
-            _Place(i, frame.index, shot, face, patch, segmentation)
-            for (i, frame, shot, face), patch, segmentation in zip(found, patches, segmented, strict=True)
-        ]
+        places = []
+        for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True)):
+            for face in of_frame:
+                role = self._roles[face.track]
+                crop = self._models[role.model].crop
+                with self._times.measure("crop"):
+                    patch = blend.cut(frame, face, crop)
+                with self._times.measure("mask"):
+                    segmentation = self._masks.segment(frame, face, crop)
+                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation))
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
         return places
 
     def _swap_and_match(self, places: Sequence[_Place]) -> list[Layer]:
+        """Return the layer of each place, in their order; each role's faces go through its network together."""
+        layers: dict[int, Layer] = {}
+        by_role: dict[Role, list[int]] = defaultdict(list)
+        for i, place in enumerate(places):
+            by_role[place.role].append(i)
+        for role, members in by_role.items():
+            layers |= zip(members, self._layers(role, [places[i] for i in members]), strict=True)
+        return [layers[i] for i in range(len(places))]
+
+    def _layers(self, role: Role, places: Sequence[_Place]) -> list[Layer]:
         with self._times.measure("network"):
-            pixels, network_masks = self._swap([place.patch for place in places])
+            pixels, network_masks = self._swap(role, [place.patch for place in places])
         with self._times.measure("mask"):
-            shaped = self._masks.make(
-                [
-                    MaskInput(place.frame, place.shot, place.face, place.patch, raw, mask, place.segmentation)
-                    for place, raw, mask in zip(places, pixels, network_masks, strict=True)
-                ]
-            )
+            crop = self._models[role.model].crop
+            shaped = [
+                self._masks.make(
+                    MaskInput(p.frame, p.size, p.shot, p.face, p.patch, raw, mask, p.segmentation), crop
+                )
+                for p, raw, mask in zip(places, pixels, network_masks, strict=True)
+            ]
         with self._times.measure("match"):
             matched = pixels
             if self._config.match == "mkl":
@@ -151,12 +169,12 @@ class SwapEngine:
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
 
-    def _swap(self, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
         network_masks: list[np.ndarray | None] = []
         for start in range(0, len(patches), self._config.batch):
             batch = np.stack([patch.pixels for patch in patches[start : start + self._config.batch]])
-            output = self._model.swap(torch.from_numpy(batch), to=self._identity)
+            output = self._models[role.model].swap(torch.from_numpy(batch), to=role.identity)
             pixels += list(output.pixels.cpu().numpy())
             network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
         return pixels, network_masks

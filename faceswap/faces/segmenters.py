@@ -1,117 +1,86 @@
-"""Segmentation networks in ONNX files that the user has: XSeg's kind and face parsing's, told apart by their graphs.
+"""Segmentation networks of two kinds: XSeg's and face parsing's.
 
-XSeg (trained in DeepFaceLab): `in_face` (B, S, S, 3) BGR [0, 1], usually 256 px of the whole face, to (B, S, S, 1), 1 = face
-that nothing covers. Face parsing (BiSeNet's kind, the 19 classes of CelebAMask-HQ, Lee et al. 2020): (B, 3, S, S) RGB with
-ImageNet's mean and deviation taken out, usually 512 px, to (B, 19, S, S) class scores.
+XSeg (trained in DeepFaceLab): (B, S, S, 3) BGR [0, 1], usually 256 px of the whole face, to (B, S, S, 1), 1 = face that nothing
+covers. Face parsing (BiSeNet's kind, the 19 classes of CelebAMask-HQ, Lee et al. 2020): (B, 3, S, S) RGB with ImageNet's mean
+and deviation taken out, usually 512 px, to (B, 19, S, S) class scores.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import geometry
-from faceswap.errors import UnsupportedInputError, UsageError
-from faceswap.faces.session import make_session
-from faceswap.files import sha256_file
-from faceswap.types import CropSpec, Matrix
+from faceswap.faces.graph import Graph
+from faceswap.faces.session import Runner
+from faceswap.faces.views import square_view
+from faceswap.types import CropSpec
 
 _XSEG_SIZE, _PARSING_SIZE = 256, 512
-"""px where the graph leaves the size open."""
+"""px where the file leaves the size open."""
 _NUM_CLASSES = 19
 _FACE_CLASSES = (1, 2, 3, 4, 5, 10, 11, 12, 13)
 """Skin, brows, eyes, nose, inside of the mouth, lips. Not: ears and earrings, neck, necklace, cloth, hair, hat."""
 _GLASSES = 6
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
-_PARSING_VIEW = (4.16, 0.116)
-"""Side and distance of the centre below the eyes, in inter-ocular distances: the framing of FFHQ and CelebA-HQ (Karras et al.
-2019: twice the larger of twice the eyes' and 1.8 times the eye-mouth distance), in which these networks were trained."""
+_SIDE, _BELOW_EYES = 4.16, 0.116
+"""The framing of FFHQ and CelebA-HQ, on which these networks are trained (Karras et al. 2019: twice the larger of twice the
+eyes' and 1.8 times the eye-mouth distance), for the mean face in inter-ocular distances."""
 
 
-class _OnnxSegmenter:
-    """What both kinds share: a session that takes one picture at a time or a batch."""
-
-    size: int
-    patch_from_canonical: Matrix
-
-    def __init__(self, path: Path, session: Any) -> None:
-        self.name = f"{path.name}-{sha256_file(path)[:12]}"
-        self._session = session
-        self._input = session.get_inputs()[0]
-        self._output = session.get_outputs()[0].name
-
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        is_single = self._input.shape[0] == 1
-        parts = [batch[i : i + 1] for i in range(len(batch))] if is_single else [batch]
-        results = [self._session.run([self._output], {self._input.name: part})[0] for part in parts]
-        return np.concatenate(results).astype(np.float32)
+def is_xseg(graph: Graph) -> bool:
+    """True for a file of XSeg's kind."""
+    taken, given = graph.inputs[0].shape, graph.outputs[0].shape
+    return len(taken) == len(given) == 4 and taken[3] == 3 and given[3] == 1
 
 
-class XSeg(_OnnxSegmenter):
-    """A network that says what of a face nothing covers."""
+def is_parsing(graph: Graph) -> bool:
+    """True for a face parsing file; some exports give the same scores at more depths after the first."""
+    taken, given = graph.inputs[0].shape, graph.outputs[0].shape
+    return len(taken) == len(given) == 4 and taken[1] == 3 and given[1] == _NUM_CLASSES
 
-    def __init__(self, path: Path, session: Any) -> None:
-        super().__init__(path, session)
-        self.size = _fixed(self._input.shape[1]) or _XSEG_SIZE
+
+class XSeg:
+    """A `Segmenter` that says what of a face nothing covers."""
+
+    def __init__(self, graph: Graph, name: str, *, threads: int, device: str) -> None:
+        self.name = name
+        self.size = graph.inputs[0].shape[1] or _XSEG_SIZE
         self.patch_from_canonical = geometry.patch_from_canonical(CropSpec(self.size, "whole_face"))
+        self._run = Runner(graph, name, threads, device)
+        self._run.check((self.size, self.size, 3))
 
     def segment(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Segmenter.segment`."""
-        if not len(patches):
-            return np.zeros((0, self.size, self.size), dtype=np.float32)
-        bgr = np.ascontiguousarray(patches[..., ::-1]).astype(np.float32) / 255
-        return np.clip(self._run(bgr)[..., 0], 0, 1)
+        bgr = patches[..., ::-1].astype(np.float32) / 255
+        found = [outputs[0].reshape(self.size, self.size) for outputs in self._run(bgr)]
+        return np.clip(np.stack(found), 0, 1).astype(np.float32)
 
 
-class FaceParser(_OnnxSegmenter):
-    """A network that names the part of the head that each pixel shows."""
+class FaceParser:
+    """A `Segmenter` by the part of the head that each pixel shows."""
 
-    def __init__(self, path: Path, session: Any, *, glasses: bool) -> None:
-        super().__init__(path, session)
-        self.name += "" if glasses else "-no-glasses"
-        self._classes = (*_FACE_CLASSES, _GLASSES) if glasses else _FACE_CLASSES
-        self.size = _fixed(self._input.shape[2]) or _PARSING_SIZE
-        side, below_eyes = _PARSING_VIEW
-        scale, middle = self.size / side, self.size / 2
-        self.patch_from_canonical = np.array([[scale, 0, middle], [0, scale, middle - scale * below_eyes]])
+    def __init__(self, graph: Graph, name: str, *, threads: int, device: str, glasses: bool = True) -> None:
+        """Wrap a graph.
+
+        Args:
+            glasses: they count as part of the face.
+        """
+        self.name = name if glasses else f"{name}-no-glasses"
+        self._classes = [*_FACE_CLASSES, _GLASSES] if glasses else list(_FACE_CLASSES)
+        self.size = graph.inputs[0].shape[2] or _PARSING_SIZE
+        self.patch_from_canonical = square_view(self.size, _SIDE, _BELOW_EYES)
+        self._run = Runner(graph, name, threads, device)
+        self._run.check((3, self.size, self.size))
 
     def segment(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Segmenter.segment`."""
-        if not len(patches):
-            return np.zeros((0, self.size, self.size), dtype=np.float32)
         rgb = (patches.astype(np.float32) / 255 - _MEAN) / _DEVIATION
-        scores = self._run(np.ascontiguousarray(rgb.transpose(0, 3, 1, 2)))
-        # Shares instead of the winner alone: the edges stay soft.
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return shares[:, list(self._classes)].sum(axis=1) / shares.sum(axis=1)
+        return np.stack([self._share(outputs[0]) for outputs in self._run(rgb.transpose(0, 3, 1, 2))])
 
-
-def open_segmenter(path: Path, *, glasses: bool, threads: int, device: str) -> XSeg | FaceParser:
-    """Return the network of an ONNX file; `faces.registry.make_segmenter` has the details."""
-    if not path.is_file():
-        raise UsageError(f"there is no segmenter {path}; give the path of an .onnx file")
-    try:
-        session = make_session(path.read_bytes(), threads, device)
-    except Exception as error:  # onnxruntime raises many kinds, none of which it exports
-        raise UnsupportedInputError(f"{path} cannot be read as an ONNX network; is it complete?") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    shapes = [list(value.shape) for value in (inputs[0], outputs[0])]
-    if len(inputs) == 1 and all(len(shape) == 4 for shape in shapes):
-        (taken, given) = shapes
-        if taken[3] == 3 and given[3] == 1:
-            return XSeg(path, session)
-        if taken[1] == 3 and given[1] == _NUM_CLASSES:
-            return FaceParser(path, session, glasses=glasses)
-    raise UnsupportedInputError(
-        f"{path} takes {shapes[0]} and gives {shapes[1]}; a segmenter takes (B, S, S, 3) and gives (B, S, S, 1) like XSeg, or "
-        f"takes (B, 3, S, S) and gives (B, {_NUM_CLASSES}, S, S) like BiSeNet"
-    )
-
-
-def _fixed(length: object) -> int | None:
-    """Return a side that the graph fixes; None = it is open."""
-    return length if isinstance(length, int) and length > 0 else None
+    def _share(self, scores: NDArray) -> NDArray[np.float32]:
+        """Return (S, S): the chances of all classes of the face together. The winner alone would have hard edges."""
+        scores = scores.reshape(_NUM_CLASSES, self.size, self.size).astype(np.float32)
+        chances = np.exp(scores - scores.max(axis=0))
+        return chances[self._classes].sum(axis=0) / chances.sum(axis=0)

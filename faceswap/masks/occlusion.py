@@ -8,7 +8,7 @@ around that place. A patch of covered pixels counts when it is not confined to e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -72,9 +72,7 @@ class _Look:
 class OcclusionModel:
     """Learns how each track looks and tells what covers it; a face's result depends on the faces given before it."""
 
-    def __init__(self, crop: CropSpec) -> None:
-        self._crop = crop
-        self._small = CropSpec(_SIDE, crop.coverage, crop.margin, crop.template)
+    def __init__(self) -> None:
         self._looks: dict[tuple[int, int], _Look] = {}
 
     def visible(
@@ -83,6 +81,7 @@ class OcclusionModel:
         original: Picture,
         swapped: Picture,
         mask: Picture,
+        crop: CropSpec,
         canonical_landmarks: NDArray,
         scheme: str,
     ) -> Picture:
@@ -90,26 +89,30 @@ class OcclusionModel:
 
         Args:
             key: (shot, track). original, swapped: (3, S, S) RGB [0, 1]. mask: (1, S, S) [0, 1], where the face may be.
+            crop: of all three, the same for a whole track.
             canonical_landmarks: (N, 2) points of `scheme` in template coordinates.
         """
+        small = replace(crop, size=_SIDE)
         now, new = _features(_small(original)), _features(_small(swapped))
         inside = _small(mask)[0]
         look = self._looks.get(key)
-        expected = region_mask(canonical_landmarks, self._small, ("eyes", "brows", "mouth"), scheme)[0]
-        mouth = _around_mouth(canonical_landmarks, self._small, scheme)
-        upper = (canonical_grid(self._small)[1] < anchors_of(canonical_landmarks, scheme)[2, 1]).astype(np.float32)
+        expected = region_mask(canonical_landmarks, small, ("eyes", "brows", "mouth"), scheme)[0]
+        mouth = _around_mouth(canonical_landmarks, small, scheme)
+        upper = (canonical_grid(small)[1] < anchors_of(canonical_landmarks, scheme)[2, 1]).astype(np.float32)
         covered = _covered(now, new, inside, expected, mouth, upper, look)
         if look is not None:
             covered = _NOW * covered + (1 - _NOW) * look.covered
         self._looks[key] = _learnt(look, now, inside, covered)
-        return self._enlarged(1 - covered, original)
+        return _enlarged(1 - covered, original)
 
-    def _enlarged(self, visible: Picture, original: Picture) -> Picture:
-        size = self._crop.size
-        if visible.min() >= 1:
-            return np.ones((1, size, size), dtype=np.float32)
-        large = cv2.resize(visible, (size, size), interpolation=cv2.INTER_LINEAR)[None]
-        return guided_filter(large, original, radius=max(1, round(size / _SIDE)), eps=1e-3)
+
+def _enlarged(visible: Picture, original: Picture) -> Picture:
+    """Return the (W, W) result at the size of the patch, its edges on edges of the picture."""
+    size = original.shape[-1]
+    if visible.min() >= 1:
+        return np.ones((1, size, size), dtype=np.float32)
+    large = cv2.resize(visible, (size, size), interpolation=cv2.INTER_LINEAR)[None]
+    return guided_filter(large, original, radius=max(1, round(size / _SIDE)))
 
 
 def _around_mouth(canonical_landmarks: NDArray, crop: CropSpec, scheme: str) -> Picture:
