@@ -60,7 +60,31 @@ _JAW_SCALE_68, _JAW_SCALE_MESH = 0.89, 0.93
 """Measured on ten clips: the hulls have the mean area of those from five points."""
 
 # The mesh's oval from temple to temple over the chin, below its part on the forehead.
-_MESH_JAW = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356)
+_MESH_JAW = (
+    127,
+    234,
+    93,
+    132,
+    58,
+    172,
+    136,
+    150,
+    149,
+    176,
+    148,
+    152,
+    377,
+    400,
+    378,
+    379,
+    365,
+    397,
+    288,
+    361,
+    323,
+    454,
+    356,
+)
 _MESH_PARTS = {
     "eyes": (_MESH_LEFT_EYE, _MESH_RIGHT_EYE),
     "brows": ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)),
@@ -141,4 +165,6 @@ def scheme_with(num_points: int) -> str:
     for scheme in SCHEMES.values():
         if scheme.num_points == num_points:
             return scheme.name
-    raise ShapeError(f"no landmark scheme has {num_points} points; there are those of {[s.num_points for s in SCHEMES.values()]}")
+    raise ShapeError(
+        f"no landmark scheme has {num_points} points; there are those of {[s.num_points for s in SCHEMES.values()]}"
+    )

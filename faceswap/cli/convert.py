@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
             "faceswap convert scene.mov -m models/data -o frames --codec exr",
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
             "faceswap convert scene.mp4 -m models/data --shots 3,7-9",
+            "faceswap convert scene.mp4 -m models/data --keep eyes,mouth --mask painted",
             "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
             "faceswap convert scene.mp4 -m models/data --auto",
             "faceswap convert scene.mp4 -m models/data --track 3,7",
@@ -94,6 +95,29 @@ def register(app: typer.Typer) -> None:
         match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
         feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
         erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
+        keep: Annotated[
+            str | None,
+            typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),
+        ] = None,
+        occlusion: Annotated[
+            str, typer.Option(help="Hands, hair, microphones before the face: auto = they stay in front; off.")
+        ] = "auto",
+        segmenter: Annotated[
+            str | None, typer.Option(metavar="FILE.onnx", help="Network that marks the face: XSeg or face parsing.")
+        ] = None,
+        glasses: Annotated[
+            bool, typer.Option(help="With a face parsing segmenter: glasses are swapped with the face.")
+        ] = True,
+        mask: Annotated[
+            str | None,
+            typer.Option(
+                metavar="FOLDER|PNG",
+                help="Painted masks, white = swap: PNG files named by frame number (key frames will do), or one for all.",
+            ),
+        ] = None,
+        mask_use: Annotated[
+            str, typer.Option(help="multiply = painted masks only take away; replace = they are the masks.")
+        ] = "multiply",
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
@@ -152,6 +176,12 @@ def register(app: typer.Typer) -> None:
             "match": match,
             "feather": feather,
             "erode": erode,
+            "keep": keep,
+            "occlusion": occlusion,
+            "segmenter": segmenter,
+            "glasses": glasses,
+            "mask": mask,
+            "mask_use": mask_use,
             "min_face_px": min_face,
             "codec": codec,
             "crf": crf,

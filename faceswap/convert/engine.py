@@ -154,9 +154,7 @@ class SwapEngine:
         with self._times.measure("mask"):
             crop = self._models[role.model].crop
             shaped = [
-                self._masks.make(
-                    MaskInput(p.frame, p.size, p.shot, p.face, p.patch, raw, mask, p.segmentation), crop
-                )
+                self._masks.make(MaskInput(p.frame, p.size, p.shot, p.face, p.patch, raw, mask, p.segmentation), crop)
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
         with self._times.measure("match"):

@@ -50,9 +50,7 @@ class MaskMaker:
     What it remembers of tracks (their usual look) starts afresh at each segment, as the engine's colours do.
     """
 
-    def __init__(
-        self, config: ConvertConfig, *, painted: PaintedMasks | None = None, device: str = "auto"
-    ) -> None:
+    def __init__(self, config: ConvertConfig, *, painted: PaintedMasks | None = None, device: str = "auto") -> None:
         """Prepare for a conversion.
 
         Args:
@@ -113,5 +111,11 @@ class MaskMaker:
     def _visible(self, given: MaskInput, mask: NDArray[np.float32], crop: CropSpec) -> NDArray[np.float32]:
         face = given.face
         return self._occlusion.visible(
-            (given.shot, face.track), given.patch.pixels, given.swapped, mask, crop, canonical_landmarks(face), face.scheme
+            (given.shot, face.track),
+            given.patch.pixels,
+            given.swapped,
+            mask,
+            crop,
+            canonical_landmarks(face),
+            face.scheme,
         )

@@ -202,5 +202,5 @@ def _grey(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _flow(now: NDArray[np.uint8], then: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return (S, S, 2) px: from where in `then` each pixel of `now` came."""
-    seeker = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    seeker = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return seeker.calc(now, then, None)

@@ -74,7 +74,9 @@ def find_painted(path: Path) -> PaintedFiles:
     for file in sorted(p for p in path.iterdir() if p.suffix.lower() == ".png" and not p.name.startswith(".")):
         number = _NUMBER.search(file.stem)
         if number is None:
-            raise UsageError(f"{file} does not say which frame it is for; end its name with the frame's number, as 000120.png")
+            raise UsageError(
+                f"{file} does not say which frame it is for; end its name with the frame's number, as 000120.png"
+            )
         frame = int(number[1])
         if frame in by_frame:
             raise UsageError(f"{by_frame[frame]} and {file} are both for frame {frame}; keep one of them")

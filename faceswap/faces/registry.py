@@ -74,9 +74,7 @@ def make_segmenter(name: str, *, glasses: bool = True, threads: int = 2, device:
     if is_xseg(found.graph):
         return XSeg(found.graph, found.versioned("xseg-1"), threads=threads, device=device)
     if is_parsing(found.graph):
-        return FaceParser(
-            found.graph, found.versioned("parsing-1"), threads=threads, device=device, glasses=glasses
-        )
+        return FaceParser(found.graph, found.versioned("parsing-1"), threads=threads, device=device, glasses=glasses)
     kinds = ["xseg-1 (pictures of SxSx3, masks of SxSx1)", "parsing-1 (pictures of 3xSxS, scores of 19xSxS)"]
     raise _unknown_kind(found, "segmenter", kinds)
 

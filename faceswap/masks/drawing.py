@@ -35,7 +35,8 @@ def fill(polygons: list[NDArray], crop: CropSpec) -> NDArray[np.float32]:
         corners = geometry.apply(matrix, polygon) - 0.5  # OpenCV counts from the centre of px 0
         fixed = np.rint(corners * 2**_SUBPIXEL_BITS).astype(np.int32)
         cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_AA, shift=_SUBPIXEL_BITS)
-    return canvas.astype(np.float32) / 255
+    filled: NDArray[np.float32] = canvas.astype(np.float32) / np.float32(255)
+    return filled
 
 
 def grown(polygon: NDArray, distance: float) -> NDArray[np.float64]:

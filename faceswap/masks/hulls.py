@@ -71,7 +71,7 @@ def hull_radius(anchors: NDArray, crop: CropSpec) -> NDArray[np.float64]:
 def _contour(points: NDArray, anchors: NDArray, scheme: Scheme) -> NDArray[np.float64]:
     """Return the closed polygon of a dense scheme's hull in template coordinates."""
     eyes = anchors[:2].mean(axis=0)
-    centre = eyes + [0, _CENTRE_BELOW_EYES]
+    centre = eyes + np.array([0, _CENTRE_BELOW_EYES])
     jaw = centre + (points[list(scheme.jaw)] - centre) * scheme.jaw_scale
     # From the right temple over the forehead to the left one: the superellipse's upper half, hung on the jaw's own ends.
     angles = np.linspace(0, np.pi, _ARC_STEPS)[1:-1]

@@ -215,7 +215,7 @@ def _is_of_the_face(now: Picture, usual: Picture, weight: Picture) -> NDArray[np
     if shown.shape[1] < _MIN_SHOWN:
         return np.zeros(now.shape[1:], dtype=np.bool_)
     low, high = np.quantile(shown, (0.02, 0.98), axis=1).reshape(2, 3, 1, 1)
-    return ((now > low - _TINT) & (now < high + _TINT)).all(axis=0)
+    return np.logical_and.reduce((now > low - _TINT) & (now < high + _TINT))
 
 
 def _lowest(features: Picture) -> Picture:

@@ -77,7 +77,7 @@ def _ellipses(region: str, anchors: NDArray) -> list[NDArray[np.float64]]:
         return [_ellipse(eye, _EYE_RADII, right_eye - left_eye) for eye in (left_eye, right_eye)]
     if region == "brows":
         shifts = ((left_eye, -_BROW_SHIFT[0]), (right_eye, _BROW_SHIFT[0]))
-        return [_ellipse(eye + [dx, _BROW_SHIFT[1]], _BROW_RADII, right_eye - left_eye) for eye, dx in shifts]
+        return [_ellipse(eye + np.array([dx, _BROW_SHIFT[1]]), _BROW_RADII, right_eye - left_eye) for eye, dx in shifts]
     if region == "nose":
         root = (left_eye + right_eye) / 2
         down = (nose - root) / max(float(np.linalg.norm(nose - root)), 1e-6)
@@ -116,19 +116,19 @@ def steadied(chosen: Mapping[int, Sequence[Face]]) -> dict[int, list[Face]]:
 
 def _smoothed(faces: Sequence[Face]) -> Sequence[NDArray[np.float64]]:
     half = len(_SMOOTHING) // 2
-    matrices = [face.frame_from_canonical for face in faces]
+    matrices = [face.frame_from_canonical for face in faces if face.frame_from_canonical is not None]
     is_regular = len({(face.scheme, len(face.landmarks)) for face in faces}) == 1
-    if len(faces) < len(_SMOOTHING) or not is_regular or any(matrix is None for matrix in matrices):
+    if len(faces) < len(_SMOOTHING) or not is_regular or len(matrices) < len(faces):
         return [face.landmarks for face in faces]
-    canonical = np.stack([geometry.apply(geometry.invert(m), f.landmarks) for m, f in zip(matrices, faces, strict=True)])  # type: ignore[arg-type]
+    inverse = map(geometry.invert, matrices)
+    canonical = np.stack([geometry.apply(m, face.landmarks) for m, face in zip(inverse, faces, strict=True)])
     smooth = canonical.copy()
     inner = slice(half, len(faces) - half)
-    smooth[inner] = sum(
-        weight * canonical[i : len(faces) - 2 * half + i] for i, weight in enumerate(_SMOOTHING)
-    )
+    windows = (weight * canonical[i : len(faces) - 2 * half + i] for i, weight in enumerate(_SMOOTHING))
+    smooth[inner] = np.sum(list(windows), axis=0)
     moved = np.linalg.norm(smooth - canonical, axis=2)
     noise = np.maximum(1.48 * np.median(moved[inner], axis=0), 1e-9)
     low, high = _NOISE_SIGMAS
     own = np.clip((moved / noise - low) / (high - low), 0, 1)[..., None]
     steady = smooth + own * (canonical - smooth)
-    return [geometry.apply(m, p) for m, p in zip(matrices, steady, strict=True)]  # type: ignore[arg-type]
+    return [geometry.apply(matrix, points) for matrix, points in zip(matrices, steady, strict=True)]
