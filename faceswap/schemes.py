@@ -22,6 +22,8 @@ IBUG68 = "ibug68"
 """The 68 points of 300-W (Sagonas et al. 2013): jaw, brows, nose, eyes, outer and inner lips."""
 LM66 = "lm66"
 """OpenSeeFace's 66 points: as IBUG68 up to the eyes, then lips in an order of their own."""
+INSIGHT106 = "insight106"
+"""insightface's 106 points (`2d106det`): outline, left eye and brow, lips, nose, right eye and brow."""
 MESH468 = "mesh468"
 """MediaPipe's face mesh (Kartynnik et al. 2019), x and y."""
 
@@ -51,6 +53,8 @@ def _template(eye_x: float, eye_y: float, nose_y: float, mouth_x: float, mouth_y
     return np.array([[-eye_x, eye_y], [eye_x, eye_y], [0, nose_y], [-mouth_x, mouth_y], [mouth_x, mouth_y]])
 
 
+_EYES_106 = ((33, 35, 36, 37, 39, 40, 41, 42), (87, 89, 90, 91, 93, 94, 95, 96))
+"""Without the pupils (34, 38, 88, 92), which look about."""
 _EYES_68 = (tuple(range(36, 42)), tuple(range(42, 48)))
 # Brows are lines there: forth and back.
 _BROWS_68 = ((17, 18, 19, 20, 21, 20, 19, 18), (22, 23, 24, 25, 26, 25, 24, 23))
@@ -59,32 +63,18 @@ _JAW_68 = tuple(range(17))
 _JAW_SCALE_68, _JAW_SCALE_MESH = 0.89, 0.93
 """Measured on ten clips: the hulls have the mean area of those from five points."""
 
+_PARTS_106 = {
+    "eyes": ((35, 41, 42, 39, 37, 36), (89, 95, 96, 93, 91, 90)),
+    "brows": ((43, 48, 49, 51, 50, 51, 49, 48), (102, 103, 104, 105, 101, 105, 104, 103)),
+    "nose": ((72, 84, 85, 80, 79, 78),),
+    "mouth": ((52, 64, 63, 71, 67, 68, 61, 58, 59, 53, 56, 55),),
+    "teeth": ((65, 66, 62, 70, 69, 57, 60, 54),),
+}
+
 # The mesh's oval from temple to temple over the chin, below its part on the forehead.
-_MESH_JAW = (
-    127,
-    234,
-    93,
-    132,
-    58,
-    172,
-    136,
-    150,
-    149,
-    176,
-    148,
-    152,
-    377,
-    400,
-    378,
-    379,
-    365,
-    397,
-    288,
-    361,
-    323,
-    454,
-    356,
-)
+_MESH_LEFT_JAW = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148)
+_MESH_RIGHT_JAW = (377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356)
+_MESH_JAW = (*_MESH_LEFT_JAW, 152, *_MESH_RIGHT_JAW)
 _MESH_PARTS = {
     "eyes": (_MESH_LEFT_EYE, _MESH_RIGHT_EYE),
     "brows": ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)),
@@ -124,6 +114,16 @@ SCHEMES: dict[str, Scheme] = {
                 "mouth": ((58, 48, 49, 50, 51, 52, 62, 53, 54, 55, 56, 57),),
                 "teeth": ((59, 60, 61, 63, 64, 65),),
             },
+        ),
+        # The same places of the face as in IBUG68; not measured, since no file of it was at hand.
+        Scheme(
+            INSIGHT106,
+            106,
+            (*_EYES_106, (86,), (52,), (61,)),
+            _template(0.550, -0.001, 0.629, 0.4685, 1.1915),
+            (1, 10, 12, 14, 16, 3, 5, 7, 0, 23, 21, 19, 32, 30, 28, 26, 17),
+            _JAW_SCALE_68,
+            _PARTS_106,
         ),
         Scheme(
             MESH468,

@@ -44,7 +44,8 @@ def is_parsing(graph: Graph) -> bool:
 class XSeg:
     """A `Segmenter` that says what of a face nothing covers."""
 
-    def __init__(self, graph: Graph, name: str, *, threads: int, device: str) -> None:
+    def __init__(self, graph: Graph, name: str, *, threads: int, device: str, glasses: bool = True) -> None:
+        """Wrap a graph; what counts as face was decided when it was trained, glasses too."""
         self.name = name
         self.size = graph.inputs[0].shape[1] or _XSEG_SIZE
         self.patch_from_canonical = geometry.patch_from_canonical(CropSpec(self.size, "whole_face"))
