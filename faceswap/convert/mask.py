@@ -1,7 +1,7 @@
 """The mask of each swapped face: what of its patch will be seen.
 
-network x hull x segmentation x what nothing covers (occlusion), edges shaped, x the actor's own regions taken out, x the
-painted mask. Painted masks come last: their edges are as their painter wants them.
+network x hull x segmentation, edges shaped, then x what nothing covers (occlusion) x the painted mask, less the parts that
+stay the actor's own. Those last have edges of their own, which are not feathered again.
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ class MaskMaker:
             mask = masks.face_hull(points, crop, scheme)
             for factor in (given.network, given.segmentation):
                 mask = mask if factor is None else mask * factor
-            if config.occlusion == "auto":
-                mask = mask * self._visible(given, mask, crop)
-            mask = masks.shape_edge(mask, erode=config.erode * crop.size, feather=config.feather * crop.size)
+            shaped = masks.shape_edge(mask, erode=config.erode * crop.size, feather=config.feather * crop.size)
+            # What covers the face has edges of its own, which are sharp: no feather there.
+            mask = shaped * self._visible(given, mask, crop) if config.occlusion == "auto" else shaped
             mask = mask if painted is None else mask * painted
         if config.keep:
             mask = mask * (1 - region_mask(points, crop, config.keep, scheme))

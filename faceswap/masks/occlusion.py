@@ -37,6 +37,9 @@ _FOLLOW, _FOLLOW_COVERED = 0.02, 0.004
 _FIRST_SPREAD, _SPREAD_RANGE = 0.10, (0.01, 0.3)
 _MAX_OFFSET = 2.0
 """Mean deviations by which one frame may differ when it is learnt: it may hold an occluder that was not recognised."""
+_SAME_POSE, _FOLLOW_POSE, _HURRY = 0.08, 0.03, 3.0
+"""Move of the nose, in inter-ocular distances, up to which the look is the usual one (at twice as much it says nothing); the
+share by which the usual pose follows; by how much faster all is learnt in an unusual one."""
 _KNOWN_AFTER = 16.0
 """Frames after which a place's usual look begins to count is half of this; it counts fully after one and a half."""
 
@@ -59,14 +62,39 @@ _NOW = 0.6
 """Share of this frame in the steadied result."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """One face at working size; (3, W, W) features and (W, W) maps in [0, 1]."""
+
+    now: Picture
+    swapped: Picture
+    """Features of the swapped face, lit like the real one."""
+    inside: Picture
+    """Where the face may be."""
+    expected: Picture
+    """Eyes, brows, mouth."""
+    mouth: Picture
+    """Where lips, chin and nostrils go when the mouth opens."""
+    upper: Picture
+    """Above the tip of the nose."""
+    pose: NDArray[np.float64]
+    """(2,) way from between the eyes to the nose's tip, inter-ocular distances: tells how the head is turned."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Look:
     """How one track usually looks; (3, W, W) features and (W, W) maps of the crop."""
 
     mean: Picture
     spread: Picture
     count: Picture
+    """Frames in which a place was seen uncovered."""
     covered: Picture
+    pose: NDArray[np.float64]
+
+    def likeness(self, pose: NDArray[np.float64]) -> float:
+        """Return how well the head is turned as usual, [0, 1]: otherwise its usual look says little."""
+        return float(np.clip(2 - np.linalg.norm(pose - self.pose) / _SAME_POSE, 0, 1))
 
 
 class OcclusionModel:
@@ -92,18 +120,28 @@ class OcclusionModel:
             crop: of all three, the same for a whole track.
             canonical_landmarks: (N, 2) points of `scheme` in template coordinates.
         """
-        small = replace(crop, size=_SIDE)
-        now, new = _features(_small(original)), _features(_small(swapped))
-        inside = _small(mask)[0]
+        seen = _look_at(original, swapped, mask, replace(crop, size=_SIDE), canonical_landmarks, scheme)
         look = self._looks.get(key)
-        expected = region_mask(canonical_landmarks, small, ("eyes", "brows", "mouth"), scheme)[0]
-        mouth = _around_mouth(canonical_landmarks, small, scheme)
-        upper = (canonical_grid(small)[1] < anchors_of(canonical_landmarks, scheme)[2, 1]).astype(np.float32)
-        covered = _covered(now, new, inside, expected, mouth, upper, look)
+        covered = _covered(seen, look)
         if look is not None:
             covered = _NOW * covered + (1 - _NOW) * look.covered
-        self._looks[key] = _learnt(look, now, inside, covered)
-        return _enlarged(1 - covered, original)
+        self._looks[key] = _learnt(look, seen, covered)
+        # The rim of an occluder is mixed with the face.
+        return _enlarged(1 - cv2.dilate(covered, _KERNEL), original)
+
+
+def _look_at(original: Picture, swapped: Picture, mask: Picture, crop: CropSpec, points: NDArray, scheme: str) -> _Seen:
+    now, inside = _features(_small(original)), _small(mask)[0]
+    anchors = anchors_of(points, scheme)
+    return _Seen(
+        now=now,
+        swapped=_lit_like(_features(_small(swapped)), now, inside),
+        inside=inside,
+        expected=region_mask(points, crop, ("eyes", "brows", "mouth"), scheme)[0],
+        mouth=_around_mouth(anchors, crop),
+        upper=(canonical_grid(crop)[1] < anchors[2, 1]).astype(np.float32),
+        pose=anchors[2] - anchors[:2].mean(axis=0),
+    )
 
 
 def _enlarged(visible: Picture, original: Picture) -> Picture:
@@ -115,9 +153,9 @@ def _enlarged(visible: Picture, original: Picture) -> Picture:
     return guided_filter(large, original, radius=max(1, round(size / _SIDE)))
 
 
-def _around_mouth(canonical_landmarks: NDArray, crop: CropSpec, scheme: str) -> Picture:
+def _around_mouth(anchors: NDArray, crop: CropSpec) -> Picture:
     """Return (W, W) in [0, 1]: where lips, chin and nostrils go when a mouth opens."""
-    *_, nose, left, right = anchors_of(canonical_landmarks, scheme)
+    *_, nose, left, right = anchors
     middle = (left + right) / 2
     half = np.linalg.norm(right - left) / 2 + _JAW_BESIDE
     x, y = canonical_grid(crop)
@@ -163,27 +201,25 @@ def _lit_like(reference: Picture, now: Picture, weight: Picture) -> Picture:
     return reference + shift.reshape(reference.shape)
 
 
-def _covered(
-    now: Picture, new: Picture, inside: Picture, expected: Picture, mouth: Picture, upper: Picture, look: _Look | None
-) -> Picture:
+def _covered(seen: _Seen, look: _Look | None) -> Picture:
     """Return (W, W) in [0, 1]: how surely each pixel shows something else than the face."""
-    known = np.zeros_like(inside) if look is None else np.clip(look.count / _KNOWN_AFTER - 0.5, 0, 1)
-    swapped = _lit_like(new, now, inside)
-    surely = doubt = (1 - known) * _strange(now, swapped, inside, upper)
+    now, possible = seen.now, seen.inside > 0.05
+    known = np.zeros_like(seen.inside) if look is None else np.clip(look.count / _KNOWN_AFTER - 0.5, 0, 1)
+    surely = doubt = (1 - known) * _strange(seen)
     if look is not None:
-        usual = _lit_like(look.mean, now, inside * known * (1 - look.covered))
+        usual = _lit_like(look.mean, now, seen.inside * known * (1 - look.covered))
         margin = _SPREADS * look.spread
         low, high = _lowest(usual - margin), _highest(usual + margin)
-        doubt = doubt + known * _beyond(now, low, high, _SCALES)
+        trust = known * look.likeness(seen.pose)
+        doubt = doubt + trust * _beyond(now, low, high, _SCALES)
         # What moves by itself may look as the swapped face does there, and like lips and chin around an open mouth.
-        low += expected * np.minimum(0, _lowest(swapped) - low)
-        high += expected * np.maximum(0, _highest(swapped) - high)
-        moved = 1 - mouth * _is_of_the_face(now, usual, inside * known)
-        surely = surely + known * _beyond(now, low, high, _SCALES) * moved
-    possible = inside > 0.05
+        low += seen.expected * np.minimum(0, _lowest(seen.swapped) - low)
+        high += seen.expected * np.maximum(0, _highest(seen.swapped) - high)
+        moved = 1 - seen.mouth * _is_of_the_face(now, usual, seen.inside * known)
+        surely = surely + trust * _beyond(now, low, high, _SCALES) * moved
     doubt, surely = doubt * possible, surely * possible
     weak, strong = _DOUBTS
-    return np.clip((doubt - weak) / _RAMP + 0.5, 0, 1) * _counted(doubt > weak, surely > strong, expected)
+    return np.clip((doubt - weak) / _RAMP + 0.5, 0, 1) * _counted(doubt > weak, surely > strong, seen.expected)
 
 
 def _beyond(now: Picture, low: Picture, high: Picture, scales: Picture) -> Picture:
@@ -191,18 +227,19 @@ def _beyond(now: Picture, low: Picture, high: Picture, scales: Picture) -> Pictu
     return np.sqrt(((np.maximum(0, np.maximum(low - now, now - high)) / scales) ** 2).sum(axis=0))
 
 
-def _strange(now: Picture, swapped: Picture, inside: Picture, upper: Picture) -> Picture:
+def _strange(seen: _Seen) -> Picture:
     """Return (W, W): doubts before the usual look of a place is known: colours that no skin of this face has.
 
     Dark things may be hair, a beard or a shadow; they are never doubted here.
     """
-    sample = now[:, (inside > 0.5) & (upper > 0.5)]
+    now = seen.now
+    sample = now[:, (seen.inside > 0.5) & (seen.upper > 0.5)]
     if sample.shape[1] < _MIN_SHOWN:
-        return np.zeros_like(inside)
+        return np.zeros_like(seen.inside)
     middle = np.median(sample, axis=1).reshape(3, 1, 1)
     width = 1.5 * np.median(np.abs(sample - middle.reshape(3, 1)), axis=1).reshape(3, 1, 1)
-    low = np.minimum(middle - _STRANGE_SPREADS * width, _lowest(swapped))
-    high = np.maximum(middle + _STRANGE_SPREADS * width, _highest(swapped))
+    low = np.minimum(middle - _STRANGE_SPREADS * width, _lowest(seen.swapped))
+    high = np.maximum(middle + _STRANGE_SPREADS * width, _highest(seen.swapped))
     return _beyond(now, low, high, _STRANGE_SCALES) * (now[0] > middle[0] - _STRANGE_DARK)
 
 
@@ -239,15 +276,17 @@ def _counted(weak: NDArray[np.bool_], strong: NDArray[np.bool_], expected: Pictu
     return cv2.dilate(is_counted[labels].astype(np.float32), _KERNEL)
 
 
-def _learnt(look: _Look | None, now: Picture, inside: Picture, covered: Picture) -> _Look:
+def _learnt(look: _Look | None, seen: _Seen, covered: Picture) -> _Look:
+    now, inside = seen.now, seen.inside
     if look is None:
-        return _Look(now.copy(), np.full_like(now, _FIRST_SPREAD), inside.copy(), covered)
+        return _Look(now, np.full_like(now, _FIRST_SPREAD), inside, covered, seen.pose)
     count = look.count + inside * (1 - covered)
-    rate = np.maximum(_FOLLOW, 1 / np.maximum(count, 1)) * (1 - covered) + _FOLLOW_COVERED * covered
+    hurry = 1 + _HURRY * (1 - look.likeness(seen.pose))
+    rate = np.maximum(_FOLLOW * hurry, 1 / np.maximum(count, 1)) * (1 - covered) + _FOLLOW_COVERED * covered
     rate = rate * inside
     usual = _lit_like(look.mean, now, inside * (1 - covered))
-    limit = _MAX_OFFSET * look.spread
+    limit = _MAX_OFFSET * look.spread * hurry
     offset = np.clip(now - usual, -limit, limit)
     mean = look.mean + rate * offset
     spread = np.clip(look.spread + rate * (np.abs(offset) - look.spread), *_SPREAD_RANGE)
-    return _Look(mean, spread, count, covered)
+    return _Look(mean, spread, count, covered, look.pose + _FOLLOW_POSE * hurry * (seen.pose - look.pose))
