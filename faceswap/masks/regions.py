@@ -30,7 +30,7 @@ _NOSE_HALF_WIDTH, _NOSE_BELOW_EYES, _NOSE_BEYOND_TIP = 0.30, 0.15, 0.28
 _MOUTH_BEYOND_CORNERS, _MOUTH_HALF_HEIGHT, _MOUTH_BELOW_CORNERS = 0.12, 0.33, 0.06
 _SMOOTHING = np.array([-2, 3, 6, 7, 6, 3, -2]) / 21
 """Savitzky & Golay 1964, 7 points, quadratic: no lag, and a steady movement stays as it is."""
-_NOISE_SIGMAS = (2.0, 4.0)
+_NOISE_SIGMAS = (1.25, 2.5)
 """A point that the smoothing moves by more than the track's usual noise is a blink, not noise: it stays where it was."""
 
 

@@ -55,7 +55,7 @@ def test_region_moves_smoothly_with_its_points() -> None:
     """A shift by a tenth of a px shows: edges do not jump from px to px, which would flicker."""
     px = 1 / geometry.scale_of(geometry.patch_from_canonical(CROP))
     places = [
-        centre(region_mask(dense_face() + [share * px, 0], CROP, ["mouth"], IBUG68))[0] / px
+        centre(region_mask(dense_face() + np.array([share * px, 0]), CROP, ["mouth"], IBUG68))[0] / px
         for share in (0, 0.1, 0.2, 0.3)
     ]
     np.testing.assert_allclose(np.diff(places), 0.1, atol=0.03)
