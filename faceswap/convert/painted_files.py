@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from faceswap.errors import UsageError
 from faceswap.files import sha256_file
 
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NUMBER = re.compile(r"(\d+)$")
 
 
@@ -51,7 +53,7 @@ class PaintedFiles:
                     "remove it"
                 )
         for file in self.by_frame.values() or (self.path,):
-            found = read_mask(file).shape
+            found = _size_of(file)
             if found != size:
                 raise UsageError(
                     f"{file} has {found[1]}x{found[0]} px, the clip {size[1]}x{size[0]}; paint masks at the clip's own size"
@@ -84,6 +86,16 @@ def find_painted(path: Path) -> PaintedFiles:
     if not by_frame:
         raise UsageError(f"{path} holds no PNG files; paint at least one, named by its frame's number, as 000120.png")
     return PaintedFiles(path, dict(sorted(by_frame.items())))
+
+
+def _size_of(file: Path) -> tuple[int, int]:
+    """Return the (h, w) px that a PNG file states, without decoding it: there may be thousands."""
+    with file.open("rb") as stream:
+        head = stream.read(24)
+    if len(head) < 24 or not head.startswith(_SIGNATURE):
+        raise UsageError(f"{file} is not a PNG picture; save it again")
+    width, height = struct.unpack(">II", head[16:])
+    return height, width
 
 
 def read_mask(file: Path) -> NDArray[np.float32]:

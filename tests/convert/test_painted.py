@@ -135,6 +135,8 @@ def test_damaged_pictures_are_refused(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"no png")
     with pytest.raises(UsageError, match="cannot be read as a PNG"):
         read_mask(tmp_path / "1.png")
+    with pytest.raises(UsageError, match="is not a PNG picture"):
+        find_painted(tmp_path).require_fit(SIZE)
 
 
 def test_digest_follows_contents_and_numbers(tmp_path: Path) -> None:
