@@ -6,13 +6,14 @@ A kind of detector (CenterFace, YuNet ...) is a row: how to know its files, how 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.faces.align import frame_from_canonical
 from faceswap.faces.base import Detection, group_by_face
 from faceswap.faces.graph import Graph
 from faceswap.faces.session import Runner
@@ -54,6 +55,9 @@ class DetectorKind:
     max_overlap: float = 0.4
     is_fully_convolutional: bool = False
     """Files state one size but take any."""
+    point_shift: NDArray[np.float64] | None = None
+    """(5, 2) added to its points, in inter-ocular distances along the face's own axes: what lies between its idea of an eye's
+    or a nose's middle and that of the default detector, on which the template of FIVE was chosen."""
     is_boxes_only: bool = False
     """Its five points are those of a mean face in the box: enough to point a landmarker at, not to align by."""
 
@@ -81,7 +85,9 @@ class OnnxDetector:
         shown = placed if self._size is None else _fitted(size, self._size)
         batch = np.stack([_letterboxed(picture, shown, placed) for picture in pictures])
         picture_from_net = np.array([size[1] / shown[1], size[0] / shown[0]])
-        return [self._cleaned(outputs, placed, picture_from_net) for outputs in self._run(self._normalised(batch))]
+        found = [self._cleaned(outputs, placed, picture_from_net) for outputs in self._run(self._normalised(batch))]
+        shift = self._kind.point_shift
+        return found if shift is None else [[_shifted(face, shift) for face in faces] for faces in found]
 
     def _normalised(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._kind.is_bgr:
@@ -102,6 +108,11 @@ class OnnxDetector:
             voted_box, voted_points = weights @ boxes[voters], np.tensordot(weights, points[voters], axes=1)
             faces.append(Detection(voted_box, min(1.0, float(found.scores[best])), voted_points))
         return faces
+
+
+def _shifted(face: Detection, shift: NDArray[np.float64]) -> Detection:
+    axes = frame_from_canonical(face.landmarks, face.scheme)[:, :2]
+    return replace(face, landmarks=face.landmarks + shift @ axes.T)
 
 
 def _fitted(size: Size, into: Size) -> Size:

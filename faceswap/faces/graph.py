@@ -59,7 +59,7 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
         is_fully_convolutional: the file states one size of picture and batch, but its nodes take any; they are set free.
 
     Raises:
-        UnsupportedInputError: not an ONNX graph, or one that keeps weights in other files.
+        UnsupportedInputError: not an ONNX graph, one that keeps weights in other files, or takes anything but pictures.
     """
     import onnx
 
@@ -80,8 +80,15 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
     inputs = [value for value in graph.input if value.name not in initialised]
     del graph.input[:]
     graph.input.extend(inputs)
+    if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
+        raise UnsupportedInputError(
+            f"{what} does not take one batch of pictures: inputs {', '.join(v.name for v in inputs)}"
+        )
     if is_fully_convolutional:
         _free_sizes(graph)
+    elif any(not value.type.tensor_type.HasField("shape") for value in graph.output):
+        model = onnx.shape_inference.infer_shapes(model)
+        graph = model.graph
     return Graph(
         model.SerializeToString(),
         hashlib.sha256(data).hexdigest(),
