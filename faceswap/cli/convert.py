@@ -68,6 +68,10 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
+        refine: Annotated[
+            int | None,
+            typer.Option(help="Average each face's points over this many crops, 1 to 8: steadier, slower [1]."),
+        ] = None,
         interlaced: Annotated[
             str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
         ] = "auto",
@@ -118,6 +122,7 @@ def register(app: typer.Typer) -> None:
             "feather": feather,
             "erode": erode,
             "min_face_px": min_face,
+            "refine": refine,
             "codec": codec,
             "crf": crf,
             "preset": preset,

@@ -31,6 +31,9 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="whole_face, head or face: how much is around the face.")
         ] = "whole_face",
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.")] = 32,
+        refine: Annotated[
+            int, typer.Option(help="Average each face's points over this many crops, 1 to 8: steadier, slower.")
+        ] = 1,
     ) -> None:
         """Find the faces of one actor in clips or pictures and store them as aligned crops."""
         from faceswap.errors import PartialResultError, UsageError
@@ -46,6 +49,7 @@ def register(app: typer.Typer) -> None:
             coverage=coverage,  # type: ignore[arg-type]
             every=every,
             min_face_px=min_face,
+            refine=refine,
             device=run.device,
             on_progress=run.console.on_progress,
         )

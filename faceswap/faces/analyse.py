@@ -142,6 +142,7 @@ def kept_index(
     detector: Detector,
     output: Path,
     *,
+    refine: int = 1,
     min_face_px: int,
     on_progress: OnProgress = ignore_progress,
 ) -> FaceIndex:
@@ -152,9 +153,11 @@ def kept_index(
     source = reader.info.path
     digest = clip_fingerprint(source)
     place = index_path(source, output, digest, reader.info.video_stream)
-    index = load_index(place, digest, detector.name, min_face_px)
+    index = load_index(place, digest, method_name(detector.name, refine=refine), min_face_px)
     if index is None:
-        index = analyse(reader, detector, min_face_px=min_face_px, needs_face=False, on_progress=on_progress)
+        index = analyse(
+            reader, detector, refine=refine, min_face_px=min_face_px, needs_face=False, on_progress=on_progress
+        )
         if index.faces:
             index.save(place)
     return index

@@ -18,7 +18,11 @@ def index_path(source: Path, output: Path, fingerprint: str, video_stream: int) 
 
 
 def load_index(path: Path, fingerprint: str, detector: str, min_face_px: int) -> FaceIndex | None:
-    """Return the stored index when it is whole, of this clip and these settings."""
+    """Return the stored index when it is whole, of this clip and these settings.
+
+    Args:
+        detector: how faces are found (`refine.method_name`).
+    """
     if not path.is_file():
         return None
     try:
