@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -21,9 +22,11 @@ from faceswap.faces.viewer import Viewer
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
 from faceswap.media.digest import frame_digest
+from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import Reader
 from faceswap.media.shots import ShotDetector
 from faceswap.progress import OnProgress, Progress, ignore_progress
+from faceswap.threads import read_ahead
 from faceswap.types import Face, Frame, FrameTable, Shot
 
 _MIN_TRACK = 3
@@ -109,13 +112,14 @@ def analyse(
     finder = FaceFinder(detector, viewer, min_face_px, refine=refine if landmarker is None else 1)
     refiner = Refiner(landmarker, viewer, refine) if landmarker is not None else None
     clip = _ClipAnalysis(finder, refiner, every, info.container == "pictures", Tracker(every))
-    for frame in reader:
-        clip.add(frame)
-        on_progress(Progress("find faces", clip.num_frames, info.num_frames))
-        if stop:
-            raise InterruptedRunError(
-                f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
-            )
+    with closing(read_ahead(reader, _frames_ahead(info))) as frames:
+        for frame in frames:
+            clip.add(frame)
+            on_progress(Progress("find faces", clip.num_frames, info.num_frames))
+            if stop:
+                raise InterruptedRunError(
+                    f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
+                )
     shots, faces = clip.finish()
     if not clip.num_frames:
         raise UnsupportedInputError(f"{info.path}: no frame can be decoded; it is empty, damaged or encrypted")
@@ -135,6 +139,11 @@ def analyse(
         shots=shots,
         faces=tuple(faces),
     )
+
+
+def _frames_ahead(info: ClipInfo) -> int:
+    """Return how many frames may be decoded while others are looked at: about 64 MB of them."""
+    return max(1, min(8, 2**26 // (3 * info.size[0] * info.size[1])))
 
 
 def kept_index(
