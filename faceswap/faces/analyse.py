@@ -143,7 +143,8 @@ def analyse(
 
 def _frames_ahead(info: ClipInfo) -> int:
     """Return how many frames may be decoded while others are looked at: about 64 MB of them."""
-    return max(1, min(8, 2**26 // (3 * info.size[0] * info.size[1])))
+    height, width = info.size if min(info.size) else (4096, 4096)  # each picture of a folder has its own
+    return max(1, min(8, 2**26 // (3 * height * width)))
 
 
 def kept_index(

@@ -63,11 +63,10 @@ def _smooth_one(frames: NDArray, values: NDArray, sigma: NDArray, acceleration: 
         if number == _PASSES - 1:
             break
         residuals = (values - smoothed) / sigma
-        padded = np.pad(residuals, 1, mode="edge")
-        beside = np.stack([padded[:-2], residuals, padded[2:]])
-        alone = np.abs(residuals - (padded[:-2] + padded[2:]) / 2)
+        beside = np.lib.stride_tricks.sliding_window_view(np.pad(residuals, 2, mode="reflect"), 5)
+        alone = np.abs(residuals - np.median(beside, axis=1))
         weights = np.where(alone > _OUTLIER, (_OUTLIER / np.maximum(alone, _OUTLIER)) ** 2, 1.0)
-        lag = np.abs(np.median(beside, axis=0)) > _LAG
+        lag = np.abs(np.median(beside[:, 1:4], axis=1)) > _LAG
         near = np.convolve(lag, np.ones(5))[2:-2] > 0
         drive = np.where(near, drive * _FREEDOM**2, drive)
     return smoothed
