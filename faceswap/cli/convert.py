@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 
 if TYPE_CHECKING:
     from faceswap.convert.plan import ConvertPlan
@@ -68,10 +69,9 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
-        refine: Annotated[
-            int | None,
-            typer.Option(help="Average each face's points over this many crops, 1 to 8: steadier, slower [1]."),
-        ] = None,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
         interlaced: Annotated[
             str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
         ] = "auto",
@@ -122,7 +122,6 @@ def register(app: typer.Typer) -> None:
             "feather": feather,
             "erode": erode,
             "min_face_px": min_face,
-            "refine": refine,
             "codec": codec,
             "crf": crf,
             "preset": preset,
@@ -142,8 +141,11 @@ def register(app: typer.Typer) -> None:
         loaded = SwapModel.load(model, device=run.device)
         for reason in loaded.rejected:
             run.console.note(f"passed over: {reason}")
+        method = chosen_detector(detector, landmarks, refine, run.device)
         if dry_run:
-            plan = plan_convert(input_path, loaded, output, to=to, config=config, overwrite=overwrite)
+            plan = plan_convert(
+                input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
+            )
             run.console.result(_plan_text(plan, loaded))
             run.console.event("plan", **_plan_values(plan, loaded))
             return
@@ -155,6 +157,7 @@ def register(app: typer.Typer) -> None:
             config=config,
             overwrite=overwrite,
             device=run.device,
+            detector=method,
             jobs=jobs or suggested_jobs(),
             on_progress=run.console.on_progress,
         )

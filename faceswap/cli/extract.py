@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
         examples(
             "faceswap extract tng_s1.mkv tng_s2.mkv -o facesets/data-tng --actor data-tng",
             "faceswap extract stills/ -o facesets/data-tng --actor data-tng --min-face 64",
+            "faceswap extract tng_s1.mkv -o facesets/data-tng --actor data-tng --landmarks facemesh",
         ),
     )
     def extract(
@@ -31,9 +33,9 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="whole_face, head or face: how much is around the face.")
         ] = "whole_face",
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.")] = 32,
-        refine: Annotated[
-            int, typer.Option(help="Average each face's points over this many crops, 1 to 8: steadier, slower.")
-        ] = 1,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
     ) -> None:
         """Find the faces of one actor in clips or pictures and store them as aligned crops."""
         from faceswap.errors import PartialResultError, UsageError
@@ -49,8 +51,8 @@ def register(app: typer.Typer) -> None:
             coverage=coverage,  # type: ignore[arg-type]
             every=every,
             min_face_px=min_face,
-            refine=refine,
             device=run.device,
+            detector=chosen_detector(detector, landmarks, refine, run.device),
             on_progress=run.console.on_progress,
         )
         for clip in report.skipped:

@@ -27,8 +27,6 @@ class ConvertConfig(Settings):
     """Width of the mask's soft edge, in sides of the patch."""
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
-    refine: int = Field(1, ge=1, le=8)
-    """Crops of each face whose points are averaged: steadier, and slower."""
     ffmpeg_filter: str | None = None
     """FFmpeg filters for the whole picture before anything else, like "bwdif"; None = the picture as it is."""
     codec: str | None = None

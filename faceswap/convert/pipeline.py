@@ -15,7 +15,6 @@ from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
 from faceswap.faces.cache import load_index
 from faceswap.faces.index import FaceIndex
-from faceswap.faces.refine import method_name
 from faceswap.faces.registry import make_detector
 from faceswap.files import remove_stale_temporaries, temporary_beside
 from faceswap.interrupt import stop_on_signal
@@ -59,13 +58,12 @@ def convert_clip(
     if not isinstance(model, SwapModel):
         model = SwapModel.load(model, device=device)
     detector = detector or make_detector(device=device)
-    method = method_name(detector.name, refine=(config or ConvertConfig()).refine)
-    plan = plan_convert(input_path, model, output, to=to, config=config, overwrite=overwrite, detector=method)
+    plan = plan_convert(input_path, model, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary_beside(plan.output).unlink(missing_ok=True)) as stop:
-        plan = with_filter(plan, method, on_progress, stop)
+        plan = with_filter(plan, detector.name, on_progress, stop)
         run = ConvertRun(plan, model, jobs, overwrite, StageTimes(), on_progress, stop)
-        index = load_index(plan.index_path, plan.fingerprint, method, plan.config.min_face_px)
+        index = load_index(plan.index_path, plan.fingerprint, detector.name, plan.config.min_face_px)
         index = index or _analyse(run, detector)
         made = make_output(run, index)
     chosen, skipped = chosen_faces(index, plan.config.faces, plan.config.choice)
@@ -96,12 +94,7 @@ def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
     reader = VideoReader(run.plan.picture, run.plan.picture_stream)
     with run.times.measure("analyse"):
         index = analyse(
-            reader,
-            detector,
-            refine=run.plan.config.refine,
-            min_face_px=run.plan.config.min_face_px,
-            on_progress=run.on_progress,
-            stop=run.stop,
+            reader, detector, min_face_px=run.plan.config.min_face_px, on_progress=run.on_progress, stop=run.stop
         )
     index.save(run.plan.index_path)
     # Read back, so that a run that reuses the file renders from the very same (rounded) numbers.

@@ -11,7 +11,6 @@ from faceswap.convert.plan_checks import check_mark, check_packages, check_place
 from faceswap.convert.smart import matching_encoder
 from faceswap.convert.work import outputs_under_way
 from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index
-from faceswap.faces.refine import method_name
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import file_state, fingerprint, short_name
 from faceswap.interrupt import StopRequest
@@ -70,18 +69,14 @@ def plan_convert(
     to: str | None = None,
     config: ConvertConfig | None = None,
     overwrite: bool = False,
-    detector: str | None = None,
+    detector: str = DEFAULT_DETECTOR,
 ) -> ConvertPlan:
     """Check everything that can be checked before work starts.
-
-    Args:
-        detector: how faces are found (`faces.refine.method_name`); None = by the default detector.
 
     Raises:
         UsageError: bad names or settings, or an output that exists. UnsupportedInputError: an input that cannot be used.
     """
     config = config or ConvertConfig()
-    method = detector or method_name(DEFAULT_DETECTOR, refine=config.refine)
     check_words(config)
     source = Path(input_path)
     identity = to if to is not None else model.identities[0]
@@ -112,7 +107,7 @@ def plan_convert(
         work_path=work_path,
         under_way=under_way,
         index_path=place,
-        has_index=load_index(place, digest, method, config.min_face_px) is not None,
+        has_index=load_index(place, digest, detector, config.min_face_px) is not None,
         mark=Mark(model_sha256=model.manifest_sha256),
         notes=(*info.notes, *encode.losses),
     )

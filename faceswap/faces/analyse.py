@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
-from faceswap.faces.base import Detector, Landmarker
+from faceswap.faces.base import Detector
 from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
-from faceswap.faces.refine import Refiner, check_refine, method_name
+from faceswap.faces.method import FaceMethod
+from faceswap.faces.refine import Refiner
 from faceswap.faces.run import FaceRun
 from faceswap.faces.track import Tracker
 from faceswap.faces.viewer import Viewer
@@ -85,8 +86,6 @@ def analyse(
     reader: Reader,
     detector: Detector,
     *,
-    landmarker: Landmarker | None = None,
-    refine: int = 1,
     every: int = 1,
     min_face_px: int = 24,
     needs_face: bool = True,
@@ -96,8 +95,7 @@ def analyse(
     """Return the face index of a clip.
 
     Args:
-        landmarker: places the points anew on each aligned face; None = the detector's own stay.
-        refine: the points are the mean over so many crops of each face, 1 to 8.
+        detector: a `FaceMethod` brings along a landmarker, and how many crops are averaged.
         every: analyse every n-th frame only (for facesets; conversion needs 1).
         min_face_px: faces whose larger side is smaller are ignored.
         needs_face: a clip without one is an error.
@@ -107,10 +105,10 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
-    check_refine(refine)
+    method = detector if isinstance(detector, FaceMethod) else FaceMethod(detector)
     viewer = Viewer(info.upright_from_stored, is_interlaced=info.field_order is not None)
-    finder = FaceFinder(detector, viewer, min_face_px, refine=refine if landmarker is None else 1)
-    refiner = Refiner(landmarker, viewer, refine) if landmarker is not None else None
+    finder = FaceFinder(method.detector, viewer, min_face_px, refine=1 if method.landmarker else method.refine)
+    refiner = Refiner(method.landmarker, viewer, method.refine) if method.landmarker else None
     clip = _ClipAnalysis(finder, refiner, every, info.container == "pictures", Tracker(every))
     with closing(read_ahead(reader, _frames_ahead(info))) as frames:
         for frame in frames:
@@ -130,7 +128,7 @@ def analyse(
         )
     return FaceIndex(
         fingerprint=clip_fingerprint(info.path),
-        detector=method_name(detector.name, landmarker.name if landmarker else None, refine),
+        detector=method.name,
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
@@ -152,7 +150,6 @@ def kept_index(
     detector: Detector,
     output: Path,
     *,
-    refine: int = 1,
     min_face_px: int,
     on_progress: OnProgress = ignore_progress,
 ) -> FaceIndex:
@@ -163,11 +160,9 @@ def kept_index(
     source = reader.info.path
     digest = clip_fingerprint(source)
     place = index_path(source, output, digest, reader.info.video_stream)
-    index = load_index(place, digest, method_name(detector.name, refine=refine), min_face_px)
+    index = load_index(place, digest, detector.name, min_face_px)
     if index is None:
-        index = analyse(
-            reader, detector, refine=refine, min_face_px=min_face_px, needs_face=False, on_progress=on_progress
-        )
+        index = analyse(reader, detector, min_face_px=min_face_px, needs_face=False, on_progress=on_progress)
         if index.faces:
             index.save(place)
     return index

@@ -21,7 +21,7 @@ def load_index(path: Path, fingerprint: str, detector: str, min_face_px: int) ->
     """Return the stored index when it is whole, of this clip and these settings.
 
     Args:
-        detector: how faces are found (`refine.method_name`).
+        detector: how faces are found (`method.method_name`).
     """
     if not path.is_file():
         return None

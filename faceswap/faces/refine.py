@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from faceswap import geometry
-from faceswap.errors import UsageError
-from faceswap.faces.align import frame_from_canonical
 from faceswap.faces.base import Detection, Landmarker
+from faceswap.faces.pose import frame_from_network_view
 from faceswap.faces.viewer import JITTER, Viewer
 from faceswap.geometry import Similarity
 from faceswap.types import Frame, Matrix
@@ -52,7 +51,7 @@ class Refiner:
         return [[next(new) for _ in of_frame] for of_frame in found]
 
     def _patch_from_frame(self, detection: Detection, number: int) -> Matrix:
-        aligned = frame_from_canonical(detection.landmarks, detection.scheme)
+        aligned = frame_from_network_view(detection.landmarks, detection.scheme)
         shaken = geometry.from_similarity(Similarity(*JITTER[number] * [1, 1, _BOX_SIDE, _BOX_SIDE]))
         return geometry.compose(
             self.landmarker.patch_from_canonical, geometry.invert(geometry.compose(aligned, shaken))
@@ -67,20 +66,3 @@ class Refiner:
             scheme=self.landmarker.scheme,
             score=float(detection.score * np.clip(sure, 0.1, 1)),
         )
-
-
-def method_name(detector: str, landmarker: str | None = None, refine: int = 1) -> str:
-    """Return how faces are found and placed, in one word that is stored in the face index: other words, another index.
-
-    Args:
-        detector, landmarker: `name` of each network. refine: number of crops whose points are averaged.
-    """
-    return "+".join([detector, *([landmarker] if landmarker else []), *([f"refine{refine}"] if refine > 1 else [])])
-
-
-def check_refine(refine: int) -> None:
-    """Raises:
-    UsageError: a number of crops that is not possible.
-    """
-    if not 1 <= refine <= len(JITTER):
-        raise UsageError(f"--refine {refine} is not possible; allowed: 1 (one crop for each face) to {len(JITTER)}")

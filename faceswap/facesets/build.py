@@ -17,7 +17,6 @@ from faceswap.faces.analyse import analyse, clip_fingerprint
 from faceswap.faces.base import Detector
 from faceswap.faces.fields import UPPER
 from faceswap.faces.index import FaceIndex
-from faceswap.faces.refine import check_refine
 from faceswap.faces.registry import make_detector
 from faceswap.faces.views import render_view
 from faceswap.facesets.schema import FaceRecord
@@ -62,7 +61,6 @@ class _Extraction:
     crop: CropSpec
     every: int
     min_face_px: int
-    refine: int
     detector: Detector
     on_progress: OnProgress
     stop: StopRequest
@@ -83,7 +81,6 @@ class _Extraction:
             index = analyse(
                 reader,
                 self.detector,
-                refine=self.refine,
                 every=self.every,
                 min_face_px=self.min_face_px,
                 on_progress=self.on_progress,
@@ -110,7 +107,6 @@ def extract_faces(
     margin: float = DEFAULT_MARGIN,
     every: int = 1,
     min_face_px: int = 32,
-    refine: int = 1,
     device: str = "auto",
     detector: Detector | None = None,
     on_progress: OnProgress = ignore_progress,
@@ -123,14 +119,12 @@ def extract_faces(
     Args:
         size: side of the crops, px. every: use every n-th frame (of pictures: every n-th of a folder).
         min_face_px: larger side of the smallest face used.
-        refine: crops of each face whose points are averaged.
 
     Raises:
         UsageError: bad settings or paths. UnsupportedInputError, NoFaceError: when no input could be used.
         InterruptedRunError: stopped by a signal; finished inputs are kept.
     """
     _check(actor, size, every, min_face_px)
-    check_refine(refine)
     inputs = _expanded(clips, every)
     crop = CropSpec(size=size, coverage=coverage, margin=margin, template=geometry.CANONICAL)
     folder = Path(faceset)
@@ -139,7 +133,7 @@ def extract_faces(
     store = FaceSet.create(folder, actor, crop) if (folder / "faces.db").is_file() else None
     detector = detector or make_detector(device=device)
     with stop_on_signal() as stop:
-        run = _Extraction(folder, actor, crop, every, min_face_px, refine, detector, on_progress, stop, store)
+        run = _Extraction(folder, actor, crop, every, min_face_px, detector, on_progress, stop, store)
         try:
             for clip in inputs:
                 run.add(clip)

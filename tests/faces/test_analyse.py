@@ -13,7 +13,7 @@ from faceswap.errors import InterruptedRunError, NoFaceError, UsageError
 from faceswap.faces.analyse import analyse, kept_index
 from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.index import FaceIndex
-from faceswap.faces.refine import method_name
+from faceswap.faces.method import FaceMethod, method_name
 from faceswap.faces.views import square_view
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
@@ -225,7 +225,7 @@ class FixedLandmarker:
 
 
 def test_landmarker_places_the_points_anew(index: FaceIndex, clip: Path) -> None:
-    refined = analyse(open_clip(clip), detector(), landmarker=FixedLandmarker(), refine=3)
+    refined = analyse(open_clip(clip), FaceMethod(detector(), FixedLandmarker(), 3))
     assert refined.detector == f"{detector().name}+fixed-landmarks-1+refine3"
     for frame in (0, 5, 15):
         (before,), (after,) = index.faces_at(frame), refined.faces_at(frame)
@@ -236,9 +236,9 @@ def test_landmarker_places_the_points_anew(index: FaceIndex, clip: Path) -> None
 
 
 @pytest.mark.parametrize("refine", [0, 9])
-def test_impossible_number_of_crops_is_refused(clip: Path, refine: int) -> None:
+def test_impossible_number_of_crops_is_refused(refine: int) -> None:
     with pytest.raises(UsageError, match="--refine"):
-        analyse(open_clip(clip), detector(), refine=refine)
+        FaceMethod(detector(), refine=refine)
 
 
 def test_kept_index_of_other_settings_is_not_used(clip: Path, tmp_path: Path) -> None:
@@ -249,4 +249,4 @@ def test_kept_index_of_other_settings_is_not_used(clip: Path, tmp_path: Path) ->
     assert load_index(place, first.fingerprint, method_name(name), 24) is not None
     assert load_index(place, first.fingerprint, method_name(name, refine=2), 24) is None
     assert load_index(place, first.fingerprint, method_name(name, "facemesh-1"), 24) is None
-    assert kept_index(reader, detector(), output, refine=2, min_face_px=24).detector == f"{name}+refine2"
+    assert kept_index(reader, FaceMethod(detector(), refine=2), output, min_face_px=24).detector == f"{name}+refine2"
