@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.networks import DetectorOption, LandmarksOption, chosen_detector
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 
 
 def register(app: typer.Typer) -> None:
@@ -124,6 +124,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         detector: DetectorOption = "centerface",
         landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
         interlaced: Annotated[
             str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
         ] = "auto",
@@ -206,7 +207,7 @@ def register(app: typer.Typer) -> None:
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
         encoder = make_encoder(id_encoder, device=run.device) if id_encoder else None
-        method = chosen_detector(detector, landmarks, run.device)
+        method = chosen_detector(detector, landmarks, refine, run.device)
         if dry_run:
             plan = plan_convert(
                 input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name

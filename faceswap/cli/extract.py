@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.networks import DetectorOption, LandmarksOption, chosen_detector
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.")] = 32,
         detector: DetectorOption = "centerface",
         landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
     ) -> None:
         """Find the faces of one actor in clips or pictures and store them as aligned crops."""
         from faceswap.errors import PartialResultError, UsageError
@@ -51,7 +52,7 @@ def register(app: typer.Typer) -> None:
             every=every,
             min_face_px=min_face,
             device=run.device,
-            detector=chosen_detector(detector, landmarks, run.device),
+            detector=chosen_detector(detector, landmarks, refine, run.device),
             on_progress=run.console.on_progress,
         )
         for clip in report.skipped:

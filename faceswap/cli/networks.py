@@ -21,15 +21,19 @@ LandmarksOption = Annotated[
         "--landmarks", help="What places points on faces, named like --detector; default: the detector itself."
     ),
 ]
+RefineOption = Annotated[
+    int,
+    typer.Option("--refine", help="Average each face's points over this many crops, 1 to 8: steadier, and slower."),
+]
 
 
-def chosen_detector(detector: str, landmarks: str | None, device: str) -> Detector:
+def chosen_detector(detector: str, landmarks: str | None, refine: int, device: str) -> Detector:
     """Return the networks that a command was told to use.
 
     Raises:
-        UsageError: unknown names, missing weights, or a detector of boxes without a landmarker.
+        UsageError: unknown names, missing weights, a detector of boxes without a landmarker, or a number out of range.
         UnsupportedInputError: files of no known kind.
     """
     from faceswap.faces.registry import make_method
 
-    return make_method(detector, landmarks, device=device)
+    return make_method(detector, landmarks, refine=refine, device=device)

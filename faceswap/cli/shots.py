@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.networks import DetectorOption, LandmarksOption, chosen_detector
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 from faceswap.cli.table import table
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.", min=8)] = 24,
         detector: DetectorOption = "centerface",
         landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout: one for each shot.")] = False,
     ) -> None:
         """List the shots of a clip: where they begin, how, and how many faces they show."""
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
         reader = VideoReader(input_path)
         index = kept_index(
             reader,
-            chosen_detector(detector, landmarks, run.device),
+            chosen_detector(detector, landmarks, refine, run.device),
             output or default_output(input_path, "_swapped"),
             min_face_px=min_face,
             on_progress=run.console.on_progress,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,21 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
-from faceswap.faces.base import Detector, Landmarker
+from faceswap.faces.base import Detector
 from faceswap.faces.cache import index_path, load_index, open_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.method import FaceMethod
-from faceswap.faces.refine import Refiner, check_refine, method_name
+from faceswap.faces.refine import Refiner
 from faceswap.faces.run import FaceRun
 from faceswap.faces.track import Tracker
 from faceswap.faces.viewer import Viewer
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
 from faceswap.media.digest import frame_digest
+from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import Reader
 from faceswap.media.shots import ShotDetector
 from faceswap.progress import OnProgress, Progress, ignore_progress
+from faceswap.threads import read_ahead
 from faceswap.types import Face, Frame, FrameTable, Shot
 
 _MIN_TRACK = 3
@@ -83,8 +86,6 @@ def analyse(
     reader: Reader,
     detector: Detector,
     *,
-    landmarker: Landmarker | None = None,
-    refine: int = 1,
     every: int = 1,
     min_face_px: int = 24,
     needs_face: bool = True,
@@ -94,9 +95,7 @@ def analyse(
     """Return the face index of a clip.
 
     Args:
-        detector: a `FaceMethod` brings its own `landmarker` and `refine`.
-        landmarker: places the points anew on each aligned face; None = the detector's own stay.
-        refine: the points are the mean over so many crops of each face, 1 to 8.
+        detector: a `FaceMethod` brings along a landmarker, and how many crops are averaged.
         every: analyse every n-th frame only (for facesets; conversion needs 1).
         min_face_px: faces whose larger side is smaller are ignored.
         needs_face: a clip without one is an error.
@@ -106,21 +105,19 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
-    if isinstance(detector, FaceMethod):
-        method = detector
-        detector, landmarker, refine = method.detector, method.landmarker, method.refine
-    check_refine(refine)
+    method = detector if isinstance(detector, FaceMethod) else FaceMethod(detector)
     viewer = Viewer(info.upright_from_stored, is_interlaced=info.field_order is not None)
-    finder = FaceFinder(detector, viewer, min_face_px, refine=refine if landmarker is None else 1)
-    refiner = Refiner(landmarker, viewer, refine) if landmarker is not None else None
+    finder = FaceFinder(method.detector, viewer, min_face_px, refine=1 if method.landmarker else method.refine)
+    refiner = Refiner(method.landmarker, viewer, method.refine) if method.landmarker else None
     clip = _ClipAnalysis(finder, refiner, every, info.container == "pictures", Tracker(every))
-    for frame in reader:
-        clip.add(frame)
-        on_progress(Progress("find faces", clip.num_frames, info.num_frames))
-        if stop:
-            raise InterruptedRunError(
-                f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
-            )
+    with closing(read_ahead(reader, _frames_ahead(info))) as frames:
+        for frame in frames:
+            clip.add(frame)
+            on_progress(Progress("find faces", clip.num_frames, info.num_frames))
+            if stop:
+                raise InterruptedRunError(
+                    f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
+                )
     shots, faces = clip.finish()
     if not clip.num_frames:
         raise UnsupportedInputError(f"{info.path}: no frame can be decoded; it is empty, damaged or encrypted")
@@ -131,7 +128,7 @@ def analyse(
         )
     return FaceIndex(
         fingerprint=clip_fingerprint(info.path),
-        detector=method_name(detector.name, landmarker.name if landmarker else None, refine),
+        detector=method.name,
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
@@ -140,6 +137,12 @@ def analyse(
         shots=shots,
         faces=tuple(faces),
     )
+
+
+def _frames_ahead(info: ClipInfo) -> int:
+    """Return how many frames may be decoded while others are looked at: about 64 MB of them."""
+    height, width = info.size if min(info.size) else (4096, 4096)  # each picture of a folder has its own
+    return max(1, min(8, 2**26 // (3 * height * width)))
 
 
 def kept_index(

@@ -42,8 +42,8 @@ def describe(picture: NDArray[np.uint8], landmarks: NDArray[np.float64], scheme:
 
 
 def likeness(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> float:
-    """Return how alike two faces look, 0 to 1; 0.5 where one was not looked at."""
+    """Return how alike two faces look, 0 to 1; where one was not looked at, nothing speaks against it: 1."""
     if a is None or b is None:
-        return 0.5
+        return 1.0
     difference = a - b
     return float(np.exp(-0.7 * difference @ difference))

@@ -43,7 +43,7 @@ class FaceIndex:
     fingerprint: str
     """Of the clip (`files.fingerprint`)."""
     detector: str
-    """How faces were found and placed: `refine.method_name`."""
+    """How faces were found and placed: `method.method_name`."""
     frames: FrameTable
     every: int
     """Every n-th frame was analysed."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from faceswap import geometry
-from faceswap.errors import UsageError
 from faceswap.faces.base import Detection, Landmarker
 from faceswap.faces.pose import frame_from_network_view
 from faceswap.faces.viewer import JITTER, Viewer
@@ -67,20 +66,3 @@ class Refiner:
             scheme=self.landmarker.scheme,
             score=float(detection.score * np.clip(sure, 0.1, 1)),
         )
-
-
-def method_name(detector: str, landmarker: str | None = None, refine: int = 1) -> str:
-    """Return how faces are found and placed, in one word that is stored in the face index: other words, another index.
-
-    Args:
-        detector, landmarker: `name` of each network. refine: number of crops whose points are averaged.
-    """
-    return "+".join([detector, *([landmarker] if landmarker else []), *([f"refine{refine}"] if refine > 1 else [])])
-
-
-def check_refine(refine: int) -> None:
-    """Raises:
-    UsageError: a number of crops that is not possible.
-    """
-    if not 1 <= refine <= len(JITTER):
-        raise UsageError(f"--refine {refine} is not possible; allowed: 1 (one crop for each face) to {len(JITTER)}")

@@ -62,22 +62,29 @@ def make_encoder(name: str, *, threads: int = 2, device: str = "auto") -> Identi
 
 
 def make_method(
-    detector: str = "centerface", landmarks: str | None = None, *, threads: int = 2, device: str = "auto"
+    detector: str = "centerface",
+    landmarks: str | None = None,
+    *,
+    refine: int = 1,
+    threads: int = 2,
+    device: str = "auto",
 ) -> Detector:
     """Return a detector that brings its landmarker along, for everything that takes a detector.
 
     Args:
         landmarks: name of a landmarker; None = faces are aligned by the detector's own points.
+        refine: number of crops of each face whose points are averaged.
 
     Raises:
-        UsageError: also when the detector finds boxes only and there is no landmarker. Else as `make_detector`.
+        UsageError: also when the detector finds boxes only and there is no landmarker, or for an impossible `refine`. Else as
+            `make_detector`.
     """
     from faceswap.faces.method import FaceMethod
 
     finds = make_detector(detector, threads=threads, device=device)
     places = make_landmarker(landmarks, threads=threads, device=device) if landmarks is not None else None
     require_points(finds, places)
-    return FaceMethod(finds, places)
+    return FaceMethod(finds, places, refine)
 
 
 def make_segmenter(name: str, *, glasses: bool = True, threads: int = 2, device: str = "auto") -> Segmenter:

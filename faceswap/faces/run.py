@@ -16,7 +16,7 @@ from faceswap.types import Frame
 
 _KEY_STEP = 8
 """Analysed frames from one look at the whole picture to the next."""
-_THOROUGH_STEP = 8
+_THOROUGH_STEP = 16
 """Key frames from one look for small faces to the next."""
 _MAX_PAUSE = 16
 """Key frames after which heads that lie are looked for again, where no face shows; the pauses double up to that."""

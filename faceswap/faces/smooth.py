@@ -17,9 +17,9 @@ _ACCELERATION = np.array([0.003, 0.0035, 0.009, 0.009])
 """Change of velocity per frame that is usual; larger follows fast turns better and smooths less."""
 _LEVELS = (0.35, 1.5)
 """How much less or more noise than usual a track may have; measured on the track itself."""
-_PASSES = 4
-_OUTLIER = 2.0
-"""Standard deviations by which a measurement must leave its neighbours to lose weight."""
+_PASSES = 3
+_OUTLIER = 3.0
+"""Standard deviations by which a measurement must leave the median of five to lose weight."""
 _LAG = 1.0
 """Standard deviations that three neighbours must all be off, to one side, for the path to be set free."""
 _FREEDOM = 3.0
@@ -63,11 +63,10 @@ def _smooth_one(frames: NDArray, values: NDArray, sigma: NDArray, acceleration: 
         if number == _PASSES - 1:
             break
         residuals = (values - smoothed) / sigma
-        padded = np.pad(residuals, 1, mode="edge")
-        beside = np.stack([padded[:-2], residuals, padded[2:]])
-        alone = np.abs(residuals - (padded[:-2] + padded[2:]) / 2)
+        beside = np.lib.stride_tricks.sliding_window_view(np.pad(residuals, 2, mode="reflect"), 5)
+        alone = np.abs(residuals - np.median(beside, axis=1))
         weights = np.where(alone > _OUTLIER, (_OUTLIER / np.maximum(alone, _OUTLIER)) ** 2, 1.0)
-        lag = np.abs(np.median(beside, axis=0)) > _LAG
+        lag = np.abs(np.median(beside[:, 1:4], axis=1)) > _LAG
         near = np.convolve(lag, np.ones(5))[2:-2] > 0
         drive = np.where(near, drive * _FREEDOM**2, drive)
     return smoothed

@@ -22,10 +22,13 @@ _MIN_OVERLAP = 0.25
 _LOOKS = 0.8
 """How much the likeness of two faces counts beside the overlap of their boxes."""
 _MEMORY = 5
-"""Detections that say where a track is going, and what it looks like at an end."""
+"""Detections that say where a track is going; and every so manieth is remembered for its looks."""
+_GALLERY = 24
+"""Looks of a track that are remembered: people come back as they were seen before, rarely as they were seen last."""
 _MAX_AWAY = 75
 """Analysed frames after which someone who comes back gets a new track."""
-_MIN_LIKENESS = 0.5
+_MIN_LIKENESS = 0.55
+"""Five seconds or less apart, 95 % of faces of one person reach 0.7, 95 % of those of two do not reach 0.5."""
 _MAX_SHIFT = 1.2
 """Way from where someone was last seen, or would be by now, to where a track begins that may be theirs; sides of the box."""
 _MAX_GROWTH = 1.7
@@ -51,11 +54,10 @@ class _Track:
         speed = (_middle(boxes[-1]) - _middle(boxes[0])) / max(1, frames[-1] - frames[0])
         return boxes[-1] + np.tile(speed * (frame - frames[-1]), 2)
 
-    def looks(self, *, at_end: bool) -> NDArray[np.float32] | None:
-        """Return what the face looks like where the track begins or ends."""
-        chosen = self.detections[-_MEMORY:] if at_end else self.detections[:_MEMORY]
-        known = [d.appearance for d in chosen if d.appearance is not None]
-        return np.mean(known, axis=0) if known else None
+    def likeness(self, detections: Sequence[Detection]) -> float:
+        """Return how much any of the detections looks as the face did at some time."""
+        gallery = [*self.detections[::-_MEMORY][:_GALLERY], self.detections[0]]
+        return max(likeness(seen.appearance, d.appearance) for seen in gallery for d in detections)
 
 
 class Tracker:
@@ -73,13 +75,13 @@ class Tracker:
     def add(self, frame: int, detections: Sequence[Detection]) -> None:
         """Append each detection to the live track that expects it most, or start a new one."""
         self._live = [t for t in self._live if frame - t.frames[-1] <= MAX_GAP * self._step]
-        expected = [(track.box_at(frame), track.looks(at_end=True)) for track in self._live]
         pairs = []
-        for i, (box, looks) in enumerate(expected):
+        for i, track in enumerate(self._live):
+            places = (track.box_at(frame), track.detections[-1].box)
             for k, detection in enumerate(detections):
-                share = max(overlap(box, detection.box), overlap(self._live[i].detections[-1].box, detection.box))
+                share = max(overlap(box, detection.box) for box in places)
                 if share >= _MIN_OVERLAP:
-                    pairs.append((share + _LOOKS * likeness(looks, detection.appearance), i, k))
+                    pairs.append((share + _LOOKS * track.likeness([detection]), i, k))
         taken = _best_pairs(pairs)
         for i, k in taken:
             self._live[i].add(frame, detections[k])
@@ -142,8 +144,10 @@ class Tracker:
         sides = (_side(last), _side(box))
         expected = (last, before.box_at(after.frames[0]))
         shift = min(float(np.hypot(*(_middle(box) - _middle(place)))) for place in expected) / max(sides)
-        alike = likeness(before.looks(at_end=True), after.looks(at_end=False))
-        if shift > _MAX_SHIFT or max(sides) > _MAX_GROWTH * min(sides) or alike < _MIN_LIKENESS:
+        if shift > _MAX_SHIFT or max(sides) > _MAX_GROWTH * min(sides):
+            return None
+        alike = before.likeness(after.detections[: _MEMORY**2 : _MEMORY])  # who comes back may be half hidden at first
+        if alike < _MIN_LIKENESS:
             return None
         return alike - 0.5 * shift - 0.3 * away / _MAX_AWAY
 
