@@ -221,8 +221,10 @@ def test_blurred_pictures_have_less_sharpness(tmp_path: Path) -> None:
     for name, picture in (("sharp", sharp), ("soft", cv2.GaussianBlur(sharp, (0, 0), 2.5))):
         write_picture(tmp_path / f"{name}.png", picture)
         extract([tmp_path / f"{name}.png"], tmp_path / name)
-    sharpness = [FaceSet.open(tmp_path / name).records()[0].sharpness for name in ("sharp", "soft")]
-    assert sharpness[1] < 0.5 * sharpness[0]
+    sharp_one, soft_one = (FaceSet.open(tmp_path / name).records()[0].figures for name in ("sharp", "soft"))
+    assert sharp_one is not None
+    assert soft_one is not None
+    assert soft_one.sharpness < 0.5 * sharp_one.sharpness
 
 
 def test_clip_that_changes_no_pixel_is_named_once(tmp_path: Path, clip: Path) -> None:
