@@ -113,6 +113,10 @@ class FaceSet:
         with disk_errors_named(self.path), closing(_connect(self.path)) as database, database:
             yield database
 
+    def connect(self) -> sqlite3.Connection:
+        """Return a connection to the database; the caller closes it."""
+        return _connect(self.path)
+
     def has_clip(self, fingerprint: str, every: int) -> bool:
         """True when the clip was extracted already with the same spacing."""
         query = "SELECT 1 FROM clips WHERE fingerprint = ? AND every = ?"
