@@ -81,7 +81,10 @@ def _written(
         try:
             for frame in reader:
                 for face in _chosen(index.faces_at(frame.index), settings):
-                    waiting.append(pool.submit(_write_crop, store, index, frame, face, settings, is_interlaced))
+                    shot = index.shot_of(frame.index)
+                    waiting.append(
+                        pool.submit(write_crop, store, index.fingerprint, shot, frame, face, settings, is_interlaced)
+                    )
                     num_faces += 1
                 while len(waiting) > workers * _WAITING_PER_WORKER:
                     yield waiting.popleft().result()
@@ -102,9 +105,14 @@ def _chosen(faces: Sequence[Face], settings: CropSettings) -> list[Face]:
     return found
 
 
-def _write_crop(
-    store: FaceSet, index: FaceIndex, frame: Frame, face: Face, settings: CropSettings, is_interlaced: bool
+def write_crop(
+    store: FaceSet, clip: str, shot: int, frame: Frame, face: Face, settings: CropSettings, is_interlaced: bool
 ) -> FaceRecord:
+    """Cut an aligned face out of its frame, write the crop (not synced yet) and return its record, measured.
+
+    Args:
+        clip: fingerprint of the clip. shot: its number.
+    """
     size = store.crop.size
     matrix = in_frame = patch_from_frame(face, store.crop)
     if is_interlaced:  # the field in which the face was found: one that moves is torn to a comb by both
@@ -114,15 +122,15 @@ def _write_crop(
     data = encode_picture(".jpg", picture, jpeg_quality=JPEG_QUALITY) if settings.store == "jpeg" else b""
     if settings.store == "png16":
         suffix, data = ".png", encode_picture(".png", _deep_view(frame, in_frame, size))
-    name = f"faces/{index.fingerprint[:8]}-{frame.index:06d}-{face.track}{suffix}"
+    name = f"faces/{clip[:8]}-{frame.index:06d}-{face.track}{suffix}"
     (store.path / name).write_bytes(data)
     record = FaceRecord(
         file=name,
-        clip=index.fingerprint,
+        clip=clip,
         frame=frame.index,
         pts=frame.time.pts,
         time_base=str(frame.time.time_base),
-        shot=index.shot_of(frame.index),
+        shot=shot,
         track=face.track,
         score=face.score,
         box=face.box,

@@ -6,6 +6,8 @@ coverage are. So figures of different facesets can be compared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +27,13 @@ _FINE, _COARSE = (0.8, 1.6), (3.2, 6.4)
 """Standard deviations (px of the view) between which lie the two bands of `sharpness_of`: two octaves apart."""
 _BAND_FLOOR = 0.5
 """Grey values: what a flat picture holds in each band. Without it, noise over nothing would be sharp."""
-_SHADE_FLOOR, _TINT_FLOOR = 14.0, 5.0
+_SHADE_FLOOR, _TINT_FLOOR = 16.0, 5.0
 """Least standard deviations of skin in L and in a, b (8-bit Lab): pores, make-up, a flush are no obstacles."""
 _ODD_SIGMAS = 3.0
 _FEATURES = (
     # Where a face is not skin: (x, y, half width, half height) in inter-ocular distances; eyes with brows, mouth, nostrils.
-    (-0.5, -0.12, 0.46, 0.36),
-    (0.5, -0.12, 0.46, 0.36),
+    (-0.5, -0.2, 0.5, 0.46),
+    (0.5, -0.2, 0.5, 0.46),
     (0.0, 1.2, 0.66, 0.42),
     (0.0, 0.68, 0.34, 0.16),
 )
@@ -84,8 +86,8 @@ def sharpness_of(grey: NDArray[np.float32], face: NDArray[np.float32]) -> float:
     """Return fine detail relative to coarse structure, both inside the face.
 
     The ratio of the root mean squares of two bands of the picture, two octaves apart. Light and contrast cancel out; since
-    pictures of things have about as much in each octave, it depends on the focus alone: near 0.6 sharp, below 0.3 soft.
-    Grain and codec blocks count as detail.
+    pictures of things have about as much in each octave, it depends on the focus alone: 0.4 and more are sharp,
+    below 0.25 soft. Grain and codec blocks count as detail.
     """
     inside = cv2.erode(face, np.ones((9, 9))) > 0.5  # the outline against the background is not the face's own detail
     if not inside.any():
@@ -116,44 +118,55 @@ def _light(grey: NDArray[np.float32], face: NDArray[np.float32]) -> tuple[float,
 def occlusion_of(view: NDArray[np.uint8], face: NDArray[np.float32]) -> float:
     """Return the share of the face that does not look like its skin, eyes, brows, mouth and nostrils left out.
 
-    The face's own skin is learnt from it: its shade as a plane (light from one side is no obstacle), its tint as one colour,
-    both by medians. It finds microphones, hair, masks, dark glasses; not hands (they are skin). A beard and hard shadows
-    count, too: compare within one person.
+    The face's own skin is learnt from cheeks, nose and forehead: its shade as a plane (light from one side is no obstacle),
+    its tint as one colour, both by medians. It finds microphones, hair, masks, dark glasses; not hands (they are skin). A
+    beard and hard shadows count, too: compare within one person.
     """
+    odd = odd_skin(view, face)
+    return float(odd.sum() / max((_skin_of(face) > 0).sum(), 1))
+
+
+def odd_skin(view: NDArray[np.uint8], face: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return (80, 80): where the face is unlike its own skin."""
     small = cv2.resize(view, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float64)
-    skin = (cv2.resize(face, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5) & _SKIN_PLACES
-    y, x = np.nonzero(skin)
-    values = lab[skin]
-    if len(values) < 50:
-        return 1.0
-    places = np.column_stack([np.ones(len(x)), (x - x.mean()) / len(small), (y - y.mean()) / len(small)])
-    is_usual = np.ones(len(values), dtype=bool)
+    skin = _skin_of(face)
+    sample = skin & _SAMPLE_PLACES
+    if sample.sum() < 50:
+        return skin
+    y, x = np.mgrid[: len(small), : len(small)] / len(small) - 0.5
+    places = np.stack([np.ones_like(x), x, y], axis=-1)
+    is_usual = sample
     for _ in range(4):
-        plane, *_ = np.linalg.lstsq(places[is_usual], values[is_usual, 0], rcond=None)
-        rest = np.column_stack([values[:, 0] - places @ plane, values[:, 1:] - np.median(values[is_usual, 1:], axis=0)])
+        plane, *_ = np.linalg.lstsq(places[is_usual], lab[is_usual][:, 0], rcond=None)
+        rest = np.dstack([lab[..., 0] - places @ plane, lab[..., 1:] - np.median(lab[is_usual][:, 1:], axis=0)])
         spread = 1.48 * np.median(np.abs(rest[is_usual]), axis=0)
-        sigmas = np.maximum(np.minimum(spread, 2 * _FLOORS), _FLOORS)
-        odd = np.sqrt(((rest / sigmas) ** 2).mean(axis=1) * 1.5)
-        is_usual = odd < np.maximum(_ODD_SIGMAS, np.quantile(odd, 0.5))
-    return float((odd > _ODD_SIGMAS).mean())
+        rest[..., 0] *= np.where(rest[..., 0] > 0, 0.5, 1)  # shine is no obstacle
+        sigmas = np.abs(rest / np.clip(spread, _FLOORS, 1.5 * _FLOORS)).max(axis=-1)
+        is_usual = sample & (sigmas <= max(_ODD_SIGMAS, np.median(sigmas[sample])))
+    return skin & (sigmas > _ODD_SIGMAS)
+
+
+def _skin_of(face: NDArray[np.float32]) -> NDArray[np.bool_]:
+    half = cv2.resize(face, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return (cv2.erode(half, np.ones((5, 5))) > 0.5) & _SKIN_PLACES
 
 
 _FLOORS = np.array([_SHADE_FLOOR, _TINT_FLOOR, _TINT_FLOOR])
 
 
-def _skin_places() -> NDArray[np.bool_]:
+def _places(ellipses: Sequence[tuple[float, float, float, float]]) -> NDArray[np.bool_]:
+    """Return (80, 80): what lies in any of some ellipses around (x, y) with half axes, in inter-ocular distances."""
     half = CropSpec(VIEW.size // 2, VIEW.coverage)
     canonical = geometry.invert(geometry.patch_from_canonical(half))
     centres = np.arange(half.size) + 0.5
     x, y = np.meshgrid(centres * canonical[0, 0] + canonical[0, 2], centres * canonical[1, 1] + canonical[1, 2])
-    places = np.ones(x.shape, dtype=bool)
-    for left, top, width, height in _FEATURES:
-        places &= ((x - left) / width) ** 2 + ((y - top) / height) ** 2 > 1
-    return places
+    inside = [((x - left) / width) ** 2 + ((y - top) / height) ** 2 <= 1 for left, top, width, height in ellipses]
+    return np.any(inside, axis=0)
 
 
-_SKIN_PLACES = _skin_places()
+_SKIN_PLACES = ~_places(_FEATURES)
+_SAMPLE_PLACES = _places([(-0.55, 0.6, 0.35, 0.4), (0.55, 0.6, 0.35, 0.4), (0, 0.25, 0.2, 0.4), (0, -0.55, 0.5, 0.2)])
 
 
 def hash_of(grey: NDArray[np.float32]) -> str:

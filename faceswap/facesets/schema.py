@@ -24,7 +24,7 @@ class Figures:
     face_px: float
     """Height of the face from the hairline to the chin in the frame, px."""
     sharpness: float
-    """Detail relative to coarse structure at one scale for all; about 0.2 soft, 0.6 and more sharp."""
+    """Detail relative to coarse structure at one scale for all; below 0.25 soft, 0.4 and more sharp."""
     brightness: float
     """Mean grey value of the face, 0 to 255."""
     contrast: float
