@@ -29,6 +29,8 @@ _ENOUGH = 100
 """Faces of a region with which a model learns it, as a rule of thumb; fewer are enough where the target has fewer."""
 _RARE_SHARE = 0.02
 """Regions that hold less of the target are not worth a sentence."""
+_LIGHT_MARGIN = 20.0
+"""Grey values."""
 _FEW, _MANY = 500, 20_000
 
 
@@ -40,7 +42,7 @@ def advice(source: Sequence[FaceRecord], target: Sequence[FaceRecord] | None) ->
     """
     lines = [*(_gaps(source, target) if target else _own_gaps(source)), *_amount(source)]
     if target:
-        lines += _scale(source, target)
+        lines += _light(source, target) + _scale(source, target)
     lines += _people("source", source) + (_people("target", target) if target else [])
     return lines or ["Nothing is missing that can be measured: angles, light, size and sharpness fit."]
 
@@ -93,6 +95,20 @@ def _amount(source: Sequence[FaceRecord]) -> list[str]:
         lines.append(
             f"{count / len(source):.0%} of the source come from one clip ({top[:8]}): its light and look will prevail."
         )
+    return lines
+
+
+def _light(source: Sequence[FaceRecord], target: Sequence[FaceRecord]) -> list[str]:
+    """Light that the source does not have at all: the colour match can shift it, not relight it."""
+    low, high = np.percentile(_values(source, "brightness"), [2, 98])
+    values = _values(target, "brightness")
+    lines = []
+    for word, is_out in (("darker", values < low - _LIGHT_MARGIN), ("brighter", values > high + _LIGHT_MARGIN)):
+        if is_out.mean() > 0.25:
+            lines.append(
+                f"{is_out.sum()} of {len(target)} faces of the target are {word} than nearly all of the source "
+                f"(brightness {np.median(values):.0f} against {low:.0f} to {high:.0f}): add footage of the source in such light."
+            )
     return lines
 
 

@@ -28,9 +28,7 @@ def pose_map(yaw: NDArray[np.float64], pitch: NDArray[np.float64], role: str) ->
             f'fill-opacity="{0.05 + 0.75 * share:.2f}"/>'
         )
         if count:
-            parts.append(
-                f'<text x="{x + _CELL / 2}" y="{y + 17}" text-anchor="middle" style="font-size:9px">{count}</text>'
-            )
+            parts.append(f'<text x="{x + _CELL / 2}" y="{y + 17}" text-anchor="middle" class="count">{count}</text>')
     for i, middle in enumerate((_YAW_EDGES[:-1] + _YAW_EDGES[1:]) / 2):
         x = _LEFT + (i + 0.5) * _CELL
         parts.append(f'<text x="{x}" y="{rows * _CELL + 12}" text-anchor="middle">{middle:.0f}</text>')

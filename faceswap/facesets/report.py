@@ -40,6 +40,7 @@ td:first-child,th:first-child{text-align:left;overflow-wrap:anywhere}.sheet{disp
 .sheet figure{margin:0;width:112px}.sheet img{width:112px;height:112px;display:block;border-radius:3px}
 .sheet figcaption{font-size:.7rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 .plots{display:flex;flex-wrap:wrap;gap:1.5rem}.plots figure{margin:0}svg text{fill:var(--dim);font:11px system-ui,sans-serif}
+svg .count{fill:var(--ink);font-size:9px}
 .advice li{margin:.3rem 0}.source{color:var(--source)}.target{color:var(--target)}
 """
 
@@ -101,7 +102,7 @@ def _summary(sides: Sequence[_Side]) -> str:
 
     def median(side: _Side, key: str) -> str:
         low, middle, high = np.percentile([choose.value_of(r, key) for r in side.records], [5, 50, 95])
-        return f"{middle:.3g} ({low:.3g} to {high:.3g})"
+        return f"{_short(middle)} ({_short(low)} to {_short(high)})"
 
     rows = [
         ("crops", [f"{len(s.records)}" for s in sides]),
@@ -115,6 +116,10 @@ def _summary(sides: Sequence[_Side]) -> str:
     body = "".join(f"<tr><td>{name}</td>{''.join(f'<td>{v}</td>' for v in values)}</tr>" for name, values in rows)
     note = '<p class="dim">Figures: median (5 % to 95 % of the crops).</p>'
     return f"<table><tr><th></th>{heads}</tr>{body}</table>{note}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 _FIGURES = (
