@@ -27,7 +27,6 @@ from faceswap.facesets.store import FaceSet
 from faceswap.files import disk_errors_named, folder_lock, sync_file, sync_folder
 from faceswap.media.pictures import encode_picture
 from faceswap.progress import OnProgress, Progress, ignore_progress
-from faceswap.schemes import anchors_of
 from faceswap.types import Coverage, CropSpec
 
 _MAX_FILE = 64 << 20
@@ -120,8 +119,9 @@ class _Import:
             raise UnsupportedInputError(
                 f"{face.name}: where its landmarks lie in the crop is not stored, and no face is found"
             )
-        seen = anchors_of(found[0].landmarks, found[0].scheme) / scale
-        crop_from_frame = geometry.fit_similarity(anchors_of(face.frame_landmarks, face.scheme), seen)
+        crop_from_canonical = frame_from_canonical(found[0].landmarks / scale, found[0].scheme)
+        canonical_from_frame = geometry.invert(frame_from_canonical(face.frame_landmarks, face.scheme))
+        crop_from_frame = geometry.compose(crop_from_canonical, canonical_from_frame)
         return geometry.apply(crop_from_frame, face.frame_landmarks)
 
 

@@ -106,6 +106,8 @@ class _Machine:
             name = opcode.name
             if name == "STOP":
                 (result,) = self.stack
+                if isinstance(result, (_Name, _DType)):
+                    raise ValueError("no value")
                 return result
             if step > _MAX_STEPS:
                 raise _RefusedError(f"takes more than {_MAX_STEPS} steps")
