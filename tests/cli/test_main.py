@@ -12,7 +12,18 @@ import pytest
 from clips import astronaut_picture, gradient_picture, make_clip, truncated
 from makers import tiny_model
 
-COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
+COMMANDS = [
+    "demo",
+    "extract",
+    "train",
+    "shots",
+    "convert",
+    "verify",
+    "bench",
+    "recipes list",
+    "recipes show",
+    "faceset show",
+]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 
