@@ -112,8 +112,8 @@ def test_dedupe_and_best_keep_the_better_ones(tmp_path: Path) -> None:
     path = portrait_set(tmp_path / "set", [blurred(0.5), same, brighter(0.5), covered(0.35)]).path
     assert "1 of 4 crops sorted out" in faceset("dedupe", path)
     assert kept(path) == [1, 2, 3]
-    faceset("best", path, 1)
-    assert kept(path) == [1]
+    faceset("best", path, 2)
+    assert kept(path) == [1, 2]
 
 
 def test_label_split_and_merge(four: Path, tmp_path: Path) -> None:
