@@ -71,15 +71,17 @@ def merge(
     total = sum(len(faceset.records(with_dropped=True)) for faceset in sets)
     num_faces, num_seen, skipped = 0, 0, []
     with folder_lock(output, "merge"), disk_errors_named(output):
+        there = {clip.fingerprint for clip in result.clips()}
         for faceset in sets:
             clips = {clip.fingerprint: clip for clip in faceset.clips()}
             for fingerprint, records in _by_clip(faceset.records(with_dropped=True)).items():
                 clip = clips[fingerprint]
                 num_seen += len(records)
-                if any(known.fingerprint == fingerprint for known in result.clips()):
+                if fingerprint in there:
                     skipped.append(clip.path)
                     continue
                 num_faces += add_records(result, faceset, clip, records)
+                there.add(fingerprint)
                 on_progress(Progress("copy crops", num_seen, total, unit="faces"))
     recut = tuple(str(faceset.path) for faceset in sets if faceset.crop != crop)
     return Merged(output, num_faces, tuple(skipped), recut)

@@ -129,22 +129,32 @@ def occlusion_of(view: NDArray[np.uint8], face: NDArray[np.float32]) -> float:
 def odd_skin(view: NDArray[np.uint8], face: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return (80, 80): where the face is unlike its own skin."""
     small = cv2.resize(view, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float64)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     skin = _skin_of(face)
     sample = skin & _SAMPLE_PLACES
     if sample.sum() < 50:
         return skin
-    y, x = np.mgrid[: len(small), : len(small)] / len(small) - 0.5
-    places = np.stack([np.ones_like(x), x, y], axis=-1)
-    is_usual = sample
-    for _ in range(4):
-        plane, *_ = np.linalg.lstsq(places[is_usual], lab[is_usual][:, 0], rcond=None)
-        rest = np.dstack([lab[..., 0] - places @ plane, lab[..., 1:] - np.median(lab[is_usual][:, 1:], axis=0)])
-        spread = 1.48 * np.median(np.abs(rest[is_usual]), axis=0)
-        rest[..., 0] *= np.where(rest[..., 0] > 0, 0.5, 1)  # shine is no obstacle
-        sigmas = np.abs(rest / np.clip(spread, _FLOORS, 1.5 * _FLOORS)).max(axis=-1)
-        is_usual = sample & (sigmas <= max(_ODD_SIGMAS, np.median(sigmas[sample])))
-    return skin & (sigmas > _ODD_SIGMAS)
+    colors, places = lab[sample], _SHADE_PLANE[sample]
+    is_usual = np.ones(len(colors), dtype=bool)
+    for _ in range(3):
+        plane, *_ = np.linalg.lstsq(places[is_usual], colors[is_usual, 0], rcond=None)
+        tint = np.median(colors[is_usual, 1:], axis=0)
+        rest = _unlike(colors, places, plane, tint)
+        spread = np.clip(1.48 * np.median(np.abs(rest[is_usual]), axis=0), _FLOORS, 1.5 * _FLOORS)
+        sigmas = np.abs(rest / spread).max(axis=-1)
+        is_usual = sigmas <= max(_ODD_SIGMAS, float(np.median(sigmas)))
+    sigmas = np.abs(_unlike(lab[skin], _SHADE_PLANE[skin], plane, tint) / spread).max(axis=-1)
+    odd = np.zeros_like(skin)
+    odd[skin] = sigmas > _ODD_SIGMAS
+    return odd
+
+
+def _unlike(
+    colors: NDArray[np.float32], places: NDArray[np.float32], plane: NDArray[np.float32], tint: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return (N, 3) differences from the skin; shine counts half."""
+    shade = colors[:, 0] - places @ plane
+    return np.column_stack([np.where(shade > 0, 0.5 * shade, shade), colors[:, 1:] - tint])
 
 
 def _skin_of(face: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -152,7 +162,7 @@ def _skin_of(face: NDArray[np.float32]) -> NDArray[np.bool_]:
     return (cv2.erode(half, np.ones((5, 5))) > 0.5) & _SKIN_PLACES
 
 
-_FLOORS = np.array([_SHADE_FLOOR, _TINT_FLOOR, _TINT_FLOOR])
+_FLOORS = np.array([_SHADE_FLOOR, _TINT_FLOOR, _TINT_FLOOR], dtype=np.float32)
 
 
 def _places(ellipses: Sequence[tuple[float, float, float, float]]) -> NDArray[np.bool_]:
@@ -166,6 +176,8 @@ def _places(ellipses: Sequence[tuple[float, float, float, float]]) -> NDArray[np
 
 
 _SKIN_PLACES = ~_places(_FEATURES)
+_SHADE_PLANE = np.dstack([np.ones((80, 80)), *np.meshgrid(*[np.linspace(-0.5, 0.5, 80)] * 2)]).astype(np.float32)
+"""(80, 80, 3): 1, x, y of each place; shade is a plane over it."""
 _SAMPLE_PLACES = _places([(-0.55, 0.6, 0.35, 0.4), (0.55, 0.6, 0.35, 0.4), (0, 0.25, 0.2, 0.4), (0, -0.55, 0.5, 0.2)])
 
 
