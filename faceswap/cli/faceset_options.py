@@ -35,11 +35,11 @@ RANGE = "as LOW:HIGH; either side may be left out; 10% stands for the value that
 def group(run: Run, store: FaceSet, id_encoder: str | None) -> dict[str, str]:
     """Group the crops by person, say how, and return the outliers."""
     from faceswap.facesets.likeness import named_encoder
-    from faceswap.facesets.people import WITHOUT_ENCODER, group_people
+    from faceswap.facesets.people import BY_LOOK, WITHOUT_ENCODER, group_people
 
     encoder = None if id_encoder is None else named_encoder(id_encoder, run.device)
     found = group_people(store, encoder, on_progress=run.console.on_progress)
-    if encoder is None:
+    if found.method == BY_LOOK:
         run.console.note(WITHOUT_ENCODER)
     counts = Counter(found.clusters.values()).most_common()
     people = ", ".join(f"person{person}: {count}" for person, count in counts[:12])

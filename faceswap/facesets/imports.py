@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -150,9 +152,17 @@ def import_faces(
     Raises:
         UsageError: bad settings or paths. UnsupportedInputError: when nothing could be used.
     """
+    is_new = not (Path(faceset) / "faces.db").is_file()
     store = FaceSet.create(faceset, actor, CropSpec(size, coverage, margin, geometry.CANONICAL))
-    run = _Import(store, era, device, on_progress)
-    num_faces = 0
+    try:
+        return _import_all(_Import(store, era, device, on_progress), inputs, None if frames is None else Path(frames))
+    finally:
+        if is_new and not store.clips():
+            _remove(store)
+
+
+def _import_all(run: _Import, inputs: Sequence[Path | str], frames: Path | None) -> ImportReport:
+    store, num_faces = run.store, 0
     with folder_lock(store.path, "import"), disk_errors_named(store.path):
         for path in map(Path, inputs):
             if not path.exists():
@@ -166,7 +176,7 @@ def import_faces(
                 if frames is not None:
                     from faceswap.facesets.imports_frames import cut_from_frames
 
-                    records = cut_from_frames(store, clip, faces, Path(frames), era, run.notes, on_progress)
+                    records = cut_from_frames(store, clip, faces, frames, run.era, run.notes, run.on_progress)
                 else:
                     records = _recut_all(run, clip, path, faces)
                 if not records:
@@ -190,6 +200,15 @@ def import_faces(
             f"(half of them: {share:.1%} of the crop or more); --frames cuts them out of the footage instead"
         )
     return ImportReport(num_faces, len(store.records()), tuple(run.notes), tuple(run.failed))
+
+
+def _remove(store: FaceSet) -> None:
+    """Take away a faceset that was made for nothing; what others put into its folder stays."""
+    shutil.rmtree(store.path / "faces", ignore_errors=True)
+    for name in ("faces.db", ".lock"):
+        (store.path / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        store.path.rmdir()
 
 
 def _recut_all(run: _Import, clip: str, path: Path, faces: Sequence[ForeignFace]) -> list[FaceRecord]:

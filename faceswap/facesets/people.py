@@ -30,6 +30,8 @@ _MAX_GROUPS = 4000
 """Tracks that are compared each with each; the rest joins the nearest person."""
 _BATCH = 32
 
+BY_LOOK = "track and look"
+"""`People.method` without identity vectors."""
 WITHOUT_ENCODER = (
     "without --id-encoder people are told apart by track and by what faces look like (shade and tint): good for separate "
     "shots in even light; one person turned or lit otherwise may come out as several, and lookalikes as one"
@@ -45,7 +47,7 @@ class People:
     outliers: dict[str, str]
     """File -> why it may show somebody else."""
     method: str
-    """What told people apart: an encoder's name, or "track and look"."""
+    """What told people apart: an encoder's name, or `BY_LOOK`."""
 
 
 def group_people(
@@ -60,19 +62,23 @@ def group_people(
     A track is one person; tracks join while the mean distance between their crops is small (average linkage).
 
     Args:
-        encoder: None = by what faces look like; see `WITHOUT_ENCODER`.
+        encoder: None = by the identity vectors that are stored, if all crops have them; else by what faces look like
+            (`WITHOUT_ENCODER`).
         max_distance: at which tracks still join; None = the method's own.
     """
     records = measured_records(faceset, on_progress=on_progress)
-    if encoder is None:
+    key = None if encoder is None else f"{encoder.name} {encoder.sha256[:16]}"
+    if encoder is not None and key is not None:
+        _embed_missing(faceset, records, encoder, key, on_progress)
+    vectors = _stored_vectors(faceset, records, key or faceset.encoder())
+    if vectors is None:
         vectors = looks_as_vectors([r.figures.look for r in records if r.figures is not None])
-        method, limit, outlier = "track and look", max_distance or MAX_LOOK_DISTANCE, 2 * MAX_LOOK_DISTANCE
+        method, limit, outlier = BY_LOOK, max_distance or MAX_LOOK_DISTANCE, 2 * MAX_LOOK_DISTANCE
+        is_cosine = False
     else:
-        vectors = _embedded(faceset, records, encoder, on_progress)
-        method, limit, outlier = encoder.name, max_distance or MAX_COSINE_DISTANCE, OUTLIER_COSINE_DISTANCE
-    labels, distances = cluster_tracks(
-        [(r.clip, r.track) for r in records], vectors, limit, is_cosine=encoder is not None
-    )
+        method = (key or faceset.encoder() or "").rpartition(" ")[0]
+        limit, outlier, is_cosine = max_distance or MAX_COSINE_DISTANCE, OUTLIER_COSINE_DISTANCE, True
+    labels, distances = cluster_tracks([(r.clip, r.track) for r in records], vectors, limit, is_cosine=is_cosine)
     clusters = {r.file: int(label) for r, label in zip(records, labels, strict=True)}
     faceset.set_clusters(clusters)
     outliers = {
@@ -165,21 +171,25 @@ def _between(one: NDArray[np.float32], many: NDArray[np.float32], is_cosine: boo
     return 1 - many @ one / np.maximum(lengths, 1e-9)
 
 
-def _embedded(
-    faceset: FaceSet, records: list[FaceRecord], encoder: IdentityEncoder, on_progress: OnProgress
-) -> NDArray[np.float32]:
-    """Return (N, D) identity vectors; those that are missing are computed and kept."""
-    key = f"{encoder.name} {encoder.sha256[:16]}"
+def _embed_missing(
+    faceset: FaceSet, records: list[FaceRecord], encoder: IdentityEncoder, key: str, on_progress: OnProgress
+) -> None:
+    """Compute and keep the identity vectors that are missing."""
     known = faceset.embeddings(key)
     missing = [record for record in records if record.file not in known]
     for start in range(0, len(missing), _BATCH):
         batch = missing[start : start + _BATCH]
         vectors = encoder.embed(np.stack([_patch(faceset, record, encoder) for record in batch]))
-        found = {record.file: vector for record, vector in zip(batch, vectors, strict=True)}
-        faceset.set_embeddings(key, found)
-        known |= found
+        faceset.set_embeddings(key, {record.file: vector for record, vector in zip(batch, vectors, strict=True)})
         on_progress(Progress("identities", start + len(batch), len(missing), unit="faces"))
-    return np.stack([known[record.file] for record in records]) if records else np.zeros((0, 1), np.float32)
+
+
+def _stored_vectors(faceset: FaceSet, records: list[FaceRecord], key: str | None) -> NDArray[np.float32] | None:
+    """Return (N, D) identity vectors; None unless every crop has one."""
+    known = {} if key is None else faceset.embeddings(key)
+    if not records or any(record.file not in known for record in records):
+        return None
+    return np.stack([known[record.file] for record in records])
 
 
 def _patch(faceset: FaceSet, record: FaceRecord, encoder: IdentityEncoder) -> NDArray[np.uint8]:

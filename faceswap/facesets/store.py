@@ -174,11 +174,17 @@ class FaceSet:
         with self.transaction() as database:
             database.executemany("UPDATE faces SET era = ? WHERE file = ?", [(era, file) for file in files])
 
+    def encoder(self) -> str | None:
+        """Return which encoder made the identity vectors; None = there are none."""
+        with closing(_connect(self.path)) as database:
+            row = database.execute("SELECT value FROM meta WHERE key = 'encoder'").fetchone()
+        return None if row is None else str(row[0])
+
     def embeddings(self, encoder: str) -> dict[str, NDArray[np.float32]]:
         """Return the identity vectors by file; those of another encoder do not count."""
+        if self.encoder() != encoder:
+            return {}
         with closing(_connect(self.path)) as database:
-            if database.execute("SELECT value FROM meta WHERE key = 'encoder'").fetchone() != (encoder,):
-                return {}
             rows = database.execute("SELECT file, embedding FROM faces WHERE embedding IS NOT NULL")
             return {file: np.frombuffer(data, dtype="<f2").astype(np.float32) for file, data in rows}
 

@@ -283,3 +283,4 @@ def test_nothing_to_import_leaves_no_faces(tmp_path: Path) -> None:
         (tmp_path / "a.txt").touch()
         with pytest.raises(FaceswapError):
             take(source, tmp_path / "set")
+        assert not (tmp_path / "set").exists()

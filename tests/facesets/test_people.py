@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from portraits import brighter, portrait_set, same
 
 from faceswap import geometry
-from faceswap.facesets.people import average_linkage, cluster_tracks, group_people
+from faceswap.facesets.people import BY_LOOK, average_linkage, cluster_tracks, group_people
 from faceswap.types import CropSpec, Matrix
 
 
@@ -74,7 +74,7 @@ def test_looks_tell_a_face_from_a_mirror_picture_with_other_tints(tmp_path: Path
     portrait_set(tmp_path, [brighter(0.9)] * 2, clip="d" * 64)
     store = portrait_set(tmp_path, [other] * 2, clip="e" * 64)
     people = group_people(store)
-    assert people.method == "track and look"
+    assert people.method == BY_LOOK
     assert [record.cluster for record in store.records()] == [0, 0, 0, 0, 0, 1, 1]
 
 
@@ -87,9 +87,12 @@ def test_encoder_decides_and_its_vectors_are_kept(tmp_path: Path) -> None:
     assert [record.cluster for record in store.records()] == [1, 1, 0, 0, 0, 0]
     group_people(store, encoder)
     assert encoder.num_seen == 6
+    assert group_people(store).method == "mean-colour"  # by what is stored
     encoder.sha256 = "1" * 64  # other weights, other vectors
     group_people(store, encoder)
     assert encoder.num_seen == 12
+    portrait_set(tmp_path, [same], clip="e" * 64)
+    assert group_people(store).method == BY_LOOK  # one crop has no vector
 
 
 def test_crop_of_another_person_in_a_track_is_proposed_not_dropped(tmp_path: Path) -> None:
