@@ -7,53 +7,29 @@ call. Here nothing is ever looked up or called: names are compared with a short 
 
 from __future__ import annotations
 
-import math
 import pickletools
-import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from faceswap.errors import UnsupportedInputError
+from faceswap.facesets.pickle_values import (
+    CALLS,
+    NDARRAY,
+    DType,
+    Name,
+    PickledArray,
+    RefusedError,
+    array_of,
+    plain_key,
+    set_of,
+)
 
 MAX_BYTES = 256 << 20
 """Of a pickle; 20,000 faces with their masks and thumbnails have about 100 MB."""
 _MAX_DEPTH = 64
 _MAX_STEPS = 30_000_000
-_DTYPE = re.compile(r"[fiu][1248]|b1")
-
-
-class _RefusedError(Exception):
-    """What a pickle may not do, in words."""
-
-
-@dataclass(slots=True, eq=False)
-class PickledArray:
-    """An array inside a pickle; `value` stays None when the pickle never fills it."""
-
-    value: NDArray | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    text: str
-
-
-@dataclass(slots=True, eq=False)
-class _DType:
-    code: str
-    order: str = "="
-
-    def numpy(self) -> np.dtype:
-        return np.dtype(self.order + self.code)
-
-
-_MARK = _Name("mark")
-_NDARRAY = "numpy.ndarray"
+_MARK = Name("mark")
 
 
 def read_pickle(data: bytes, what: str) -> Any:
@@ -71,7 +47,7 @@ def read_pickle(data: bytes, what: str) -> Any:
         raise UnsupportedInputError(f"{what} holds a pickle of {len(data) >> 20} MB; allowed: {MAX_BYTES >> 20} MB")
     try:
         return _Machine().run(data)
-    except _RefusedError as error:
+    except RefusedError as error:
         raise UnsupportedInputError(f"{what} is refused: its pickle {error}, which plain data never does") from error
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, UnicodeError) as error:
         raise UnsupportedInputError(f"{what} holds a damaged pickle ({error})") from error
@@ -106,11 +82,11 @@ class _Machine:
             name = opcode.name
             if name == "STOP":
                 (result,) = self.stack
-                if isinstance(result, (_Name, _DType)):
+                if isinstance(result, (Name, DType)):
                     raise ValueError("no value")
                 return result
             if step > _MAX_STEPS:
-                raise _RefusedError(f"takes more than {_MAX_STEPS} steps")
+                raise RefusedError(f"takes more than {_MAX_STEPS} steps")
             if name in _CONSTANTS:
                 self.stack.append(_CONSTANTS[name]())
             elif name in _VALUES:
@@ -118,7 +94,7 @@ class _Machine:
             elif name in _ACTIONS:
                 _ACTIONS[name](self, argument)
             else:
-                raise _RefusedError(f"uses {name}")
+                raise RefusedError(f"uses {name}")
         raise ValueError("no end")
 
     def above_mark(self) -> list[Any]:
@@ -135,7 +111,7 @@ class _Machine:
         """Push a mark."""
         self.num_marks += 1
         if self.num_marks > _MAX_DEPTH:
-            raise _RefusedError(f"nests deeper than {_MAX_DEPTH}")
+            raise RefusedError(f"nests deeper than {_MAX_DEPTH}")
         self.stack.append(_MARK)
 
     def last(self, count: int) -> list[Any]:
@@ -150,7 +126,7 @@ class _Machine:
         """Put keys and values into the dict on top."""
         target = self._top(dict)
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            target[_key(key)] = value
+            target[plain_key(key)] = value
 
     def extend(self, items: list[Any]) -> None:
         """Append to the list on top."""
@@ -158,11 +134,11 @@ class _Machine:
 
     def add(self, items: list[Any]) -> None:
         """Add to the set on top."""
-        self._top(set).update(map(_key, items))
+        self._top(set).update(map(plain_key, items))
 
     def _top(self, kind: type) -> Any:
         if not self.stack or type(self.stack[-1]) is not kind:
-            raise _RefusedError(f"changes something that is no {kind.__name__}")
+            raise RefusedError(f"changes something that is no {kind.__name__}")
         return self.stack[-1]
 
     def remember(self, number: int) -> None:
@@ -171,111 +147,37 @@ class _Machine:
 
     def name(self, text: str) -> None:
         """Push a name, if it is one of those that stand for data."""
-        if text not in _CALLS and text != _NDARRAY:
-            raise _RefusedError(f"names {text[:80]!r}")
-        self.stack.append(_Name(text))
+        if text not in CALLS and text != NDARRAY:
+            raise RefusedError(f"names {text[:80]!r}")
+        self.stack.append(Name(text))
 
     def reduce(self) -> None:
         """Make the value that a name and its arguments stand for."""
         name, arguments = self.last(2)
-        if not isinstance(name, _Name) or name.text not in _CALLS or not isinstance(arguments, tuple):
-            raise _RefusedError("calls something")
-        self.stack.append(_CALLS[name.text](*arguments))
+        if not isinstance(name, Name) or name.text not in CALLS or not isinstance(arguments, tuple):
+            raise RefusedError("calls something")
+        self.stack.append(CALLS[name.text](*arguments))
 
     def build(self) -> None:
         """Give an array or a dtype its content."""
         (state,) = self.last(1)
         target = self.stack[-1]
         if (
-            isinstance(target, _DType)
+            isinstance(target, DType)
             and isinstance(state, tuple)
             and len(state) >= 2
             and state[1] in ("<", ">", "|", "=")
         ):
             if any(part is not None for part in state[2:5]):
-                raise _RefusedError("makes an array with fields")
+                raise RefusedError("makes an array with fields")
             target.order = state[1]
         elif isinstance(target, PickledArray) and isinstance(state, tuple) and len(state) == 5:
             _, shape, dtype, is_fortran, content = state
-            target.value = _array(content, dtype, shape, "F" if is_fortran is True else "C")
+            target.value = array_of(content, dtype, shape, "F" if is_fortran is True else "C")
         else:
-            raise _RefusedError("gives content to something that is no array")
+            raise RefusedError("gives content to something that is no array")
 
 
-def _key(value: Any) -> Any:
-    """Only scalars: the hash of nested tuples that share their parts takes forever."""
-    if not isinstance(value, (str, bytes, int, float, type(None))):
-        raise _RefusedError("has a key that is no plain value")
-    return value
-
-
-def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray:
-    is_shape = isinstance(shape, tuple) and len(shape) <= 4 and all(type(n) is int and n >= 0 for n in shape)
-    if not isinstance(content, bytes) or not isinstance(dtype, _DType) or not is_shape or order not in ("C", "F"):
-        raise _RefusedError("makes an array that is not of plain numbers")
-    kind = dtype.numpy()
-    if math.prod(shape) * kind.itemsize != len(content):
-        raise ValueError(f"an array {shape} of {kind} with {len(content)} bytes")
-    return np.frombuffer(content, kind).reshape(shape, order=order)
-
-
-def _reconstruct(kind: Any, *_: Any) -> PickledArray:
-    if not isinstance(kind, _Name) or kind.text != _NDARRAY:
-        raise _RefusedError("makes an array of another kind")
-    return PickledArray()
-
-
-def _dtype(code: Any, *_: Any) -> _DType:
-    if not isinstance(code, str) or not _DTYPE.fullmatch(code):
-        raise _RefusedError(f"makes an array of {str(code)[:20]!r}")
-    return _DType(code)
-
-
-def _scalar(dtype: Any, content: Any) -> Any:
-    return _array(content, dtype, (1,), "C")[0].item()
-
-
-def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any) -> PickledArray:
-    return PickledArray(_array(content, dtype, shape, order))
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _RefusedError("encodes something")
-    return text.encode("latin-1")
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int:
-        raise _RefusedError("makes a choice that is no number")
-    return value
-
-
-def _set(items: Any = ()) -> set:
-    if not isinstance(items, (list, tuple)):
-        raise _RefusedError("makes a set of something")
-    return set(map(_key, items))
-
-
-def _bytes(content: Any = b"") -> bytes:
-    if not isinstance(content, bytes):
-        raise _RefusedError("makes bytes of something")
-    return content
-
-
-_CALLS: dict[str, Callable[..., Any]] = {
-    **{f"numpy.{core}.multiarray._reconstruct": _reconstruct for core in ("core", "_core")},
-    **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
-    **{f"numpy.{core}.numeric._frombuffer": _from_buffer for core in ("core", "_core")},
-    "numpy.dtype": _dtype,
-    "_codecs.encode": _encode,  # bytes, before protocol 3
-    **{f"{module}.{kind}": _set for module in ("builtins", "__builtin__") for kind in ("set", "frozenset")},
-    **{f"{module}.bytearray": _bytes for module in ("builtins", "__builtin__")},
-    "collections.OrderedDict": lambda: {},
-    # DeepFaceLab's enumerations in faceset.pak.
-    "samplelib.Sample.SampleType": _number,
-    "facelib.FaceType.FaceType": _number,
-}
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -298,7 +200,7 @@ _VALUES = frozenset(
 def _stack_global(machine: _Machine) -> None:
     module, name = machine.last(2)
     if not isinstance(module, str) or not isinstance(name, str):
-        raise _RefusedError("makes up a name")
+        raise RefusedError("makes up a name")
     machine.name(f"{module}.{name}")
 
 
@@ -321,7 +223,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "SETITEM": lambda machine, argument: machine.fill(machine.last(2)),
     "SETITEMS": lambda machine, argument: machine.fill(machine.above_mark()),
     "ADDITEMS": lambda machine, argument: machine.add(machine.above_mark()),
-    "FROZENSET": lambda machine, argument: machine.stack.append(_set(machine.above_mark())),
+    "FROZENSET": lambda machine, argument: machine.stack.append(set_of(machine.above_mark())),
     **{name: lambda machine, argument: machine.remember(int(argument)) for name in ("PUT", "BINPUT", "LONG_BINPUT")},
     "MEMOIZE": lambda machine, argument: machine.remember(len(machine.memo)),
     **{

@@ -16,7 +16,8 @@ import pytest
 from faceswap.errors import UnsupportedInputError
 from faceswap.facesets import pickles
 from faceswap.facesets.foreign import points_of
-from faceswap.facesets.pickles import PickledArray, inflate, read_pickle
+from faceswap.facesets.pickle_values import PickledArray
+from faceswap.facesets.pickles import inflate, read_pickle
 
 
 def plain(value: Any) -> Any:
