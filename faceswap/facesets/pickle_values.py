@@ -27,19 +27,27 @@ class PickledArray:
 
 @dataclass(frozen=True, slots=True)
 class Name:
+    """A name that was read and stands for nothing by itself."""
+
     text: str
 
 
 @dataclass(slots=True, eq=False)
 class DType:
+    """A plain number's type."""
+
     code: str
+    """Kind and bytes, e.g. "f4"."""
     order: str = "="
+    """Of its bytes, as numpy writes it."""
 
     def numpy(self) -> np.dtype:
+        """Return it as numpy's."""
         return np.dtype(self.order + self.code)
 
 
 NDARRAY = "numpy.ndarray"
+"""The one name that is no call: the kind of array to make."""
 
 
 def plain_key(value: Any) -> Any:
@@ -50,6 +58,7 @@ def plain_key(value: Any) -> Any:
 
 
 def array_of(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray:
+    """Return a view of bytes as an array; shape and content must agree, so that nothing is allocated."""
     is_shape = isinstance(shape, tuple) and len(shape) <= 4 and all(type(n) is int and n >= 0 for n in shape)
     if not isinstance(content, bytes) or not isinstance(dtype, DType) or not is_shape or order not in ("C", "F"):
         raise RefusedError("makes an array that is not of plain numbers")
@@ -92,6 +101,7 @@ def _number(value: Any) -> int:
 
 
 def set_of(items: Any = ()) -> set:
+    """Return a set of plain values."""
     if not isinstance(items, (list, tuple)):
         raise RefusedError("makes a set of something")
     return set(map(plain_key, items))

@@ -28,7 +28,8 @@ from faceswap.facesets.pickle_values import (
 MAX_BYTES = 256 << 20
 """Of a pickle; 20,000 faces with their masks and thumbnails have about 100 MB."""
 _MAX_DEPTH = 64
-_MAX_STEPS = 30_000_000
+_MAX_STEPS, _MAX_CONTAINERS = 8_000_000, 3_000_000
+"""They bound the memory: a step makes a value of some 30 bytes at most, a container has 60. A list of 19,000 faces fits."""
 _MARK = Name("mark")
 
 
@@ -49,7 +50,9 @@ def read_pickle(data: bytes, what: str) -> Any:
         return _Machine().run(data)
     except RefusedError as error:
         raise UnsupportedInputError(f"{what} is refused: its pickle {error}, which plain data never does") from error
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, UnicodeError) as error:
+    except OverflowError as error:
+        raise UnsupportedInputError(f"{what} holds too much for one file; import its pictures as a folder") from error
+    except (ValueError, IndexError, KeyError, TypeError, UnicodeError) as error:
         raise UnsupportedInputError(f"{what} holds a damaged pickle ({error})") from error
 
 
@@ -75,7 +78,7 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.num_marks = 0
+        self.num_marks = self.num_containers = 0
 
     def run(self, data: bytes) -> Any:
         for step, (opcode, argument, _) in enumerate(pickletools.genops(data)):
@@ -85,8 +88,9 @@ class _Machine:
                 if isinstance(result, (Name, DType)):
                     raise ValueError("no value")
                 return result
-            if step > _MAX_STEPS:
-                raise RefusedError(f"takes more than {_MAX_STEPS} steps")
+            self.num_containers += name in _CONTAINERS
+            if step > _MAX_STEPS or self.num_containers > _MAX_CONTAINERS:
+                raise OverflowError
             if name in _CONSTANTS:
                 self.stack.append(_CONSTANTS[name]())
             elif name in _VALUES:
@@ -187,6 +191,21 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
     "EMPTY_SET": set,
 }
+_CONTAINERS = frozenset(
+    (
+        "EMPTY_LIST",
+        "EMPTY_DICT",
+        "EMPTY_SET",
+        "LIST",
+        "DICT",
+        "TUPLE",
+        "TUPLE1",
+        "TUPLE2",
+        "TUPLE3",
+        "FROZENSET",
+        "REDUCE",
+    )
+)
 _VALUES = frozenset(
     # numbers, texts, bytes
     """

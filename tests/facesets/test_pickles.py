@@ -190,8 +190,14 @@ def test_too_large_pickles_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_too_many_steps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pickles, "_MAX_STEPS", 1000)
-    with pytest.raises(UnsupportedInputError, match="1000 steps"):
+    with pytest.raises(UnsupportedInputError, match="too much"):
         read_pickle(pickle.dumps(list(range(5000))), "x")
+
+
+def test_too_many_containers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickles, "_MAX_CONTAINERS", 1000)
+    with pytest.raises(UnsupportedInputError, match="too much"):
+        read_pickle(b"(" + b"]" * 2000 + b"l.", "x")
 
 
 def test_zlib_bombs_are_refused_with_little_memory() -> None:
