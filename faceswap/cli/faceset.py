@@ -111,6 +111,9 @@ def sort(
     is_copy: Annotated[bool, typer.Option("--copy", help="Copies instead of hard links.")] = False,
     with_dropped: Annotated[bool, typer.Option("--dropped", help="Those that were sorted out, too.")] = False,
     id_encoder: Encoder = None,
+    is_fresh: Annotated[
+        bool, typer.Option("--regroup", help="With --by cluster: group people anew; their numbers change.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put crops in an order: as a folder to look at (nothing is moved), or as a list.
@@ -124,7 +127,7 @@ def sort(
     run.console.is_json = as_json
     store = FaceSet.open(faceset)
     if by == "cluster" and like is None:
-        group(run, store, id_encoder)
+        group(run, store, id_encoder, is_fresh=is_fresh)
     records = measured_records(store, with_dropped=with_dropped, on_progress=run.console.on_progress)
     if like is not None:
         from faceswap.facesets.likeness import look_of_picture

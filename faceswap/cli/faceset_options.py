@@ -32,13 +32,13 @@ Encoder = Annotated[
 RANGE = "as LOW:HIGH; either side may be left out; 10% stands for the value that 10 % of the crops fall below."
 
 
-def group(run: Run, store: FaceSet, id_encoder: str | None) -> dict[str, str]:
+def group(run: Run, store: FaceSet, id_encoder: str | None, *, is_fresh: bool = False) -> dict[str, str]:
     """Group the crops by person, say how, and return the outliers."""
     from faceswap.facesets.likeness import named_encoder
     from faceswap.facesets.people import BY_LOOK, WITHOUT_ENCODER, group_people
 
     encoder = None if id_encoder is None else named_encoder(id_encoder, run.device)
-    found = group_people(store, encoder, on_progress=run.console.on_progress)
+    found = group_people(store, encoder, is_fresh=is_fresh, on_progress=run.console.on_progress)
     if found.method == BY_LOOK:
         run.console.note(WITHOUT_ENCODER)
     counts = Counter(found.clusters.values()).most_common()

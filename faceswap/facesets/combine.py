@@ -36,7 +36,7 @@ class Merged:
     num_faces: int
     """Added, dropped ones included."""
     skipped: tuple[str, ...]
-    """Clips that were there already."""
+    """Clips whose crops were all there already."""
     recut: tuple[str, ...]
     """Facesets whose crops had to be cut anew."""
 
@@ -71,17 +71,18 @@ def merge(
     total = sum(len(faceset.records(with_dropped=True)) for faceset in sets)
     num_faces, num_seen, skipped = 0, 0, []
     with folder_lock(output, "merge"), disk_errors_named(output):
-        there = {clip.fingerprint for clip in result.clips()}
+        there = {record.file for record in result.records(with_dropped=True)}
         for faceset in sets:
             clips = {clip.fingerprint: clip for clip in faceset.clips()}
             for fingerprint, records in _by_clip(faceset.records(with_dropped=True)).items():
                 clip = clips[fingerprint]
                 num_seen += len(records)
-                if fingerprint in there:
+                new = [record for record in records if record.file not in there]
+                if not new:
                     skipped.append(clip.path)
                     continue
-                num_faces += add_records(result, faceset, clip, records)
-                there.add(fingerprint)
+                num_faces += add_records(result, faceset, clip, new)
+                there |= {record.file for record in new}
                 on_progress(Progress("copy crops", num_seen, total, unit="faces"))
     recut = tuple(str(faceset.path) for faceset in sets if faceset.crop != crop)
     return Merged(output, num_faces, tuple(skipped), recut)
@@ -137,7 +138,7 @@ def add_records(result: FaceSet, origin: FaceSet, clip: ClipRow, records: Sequen
     for record in added:
         sync_file(result.path / record.file)
     sync_folder(result.path / "faces")
-    result.add_clip(clip.fingerprint, clip.path, clip.every, clip.num_frames, added)
+    result.add_clip(clip.fingerprint, clip.path, clip.every, clip.num_frames, added, is_addition=True)
     return len(added)
 
 

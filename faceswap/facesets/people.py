@@ -43,7 +43,7 @@ class People:
     """What `group_people` found."""
 
     clusters: dict[str, int]
-    """File -> person, from 0 (the most frequent)."""
+    """Kept file -> person, from 0 (the most frequent)."""
     outliers: dict[str, str]
     """File -> why it may show somebody else."""
     method: str
@@ -55,50 +55,63 @@ def group_people(
     encoder: IdentityEncoder | None = None,
     *,
     max_distance: float | None = None,
+    is_fresh: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> People:
-    """Group the kept crops by person and store the groups in the faceset.
+    """Group all crops by person, those that were sorted out too, and store the groups in the faceset.
 
-    A track is one person; tracks join while the mean distance between their crops is small (average linkage).
+    A track is one person; tracks join while the mean distance between their crops is small (average linkage). Groups that
+    are stored stay, and with them their numbers, until crops are added or another encoder is named.
 
     Args:
         encoder: None = by the identity vectors that are stored, if all crops have them; else by what faces look like
             (`WITHOUT_ENCODER`).
-        max_distance: at which tracks still join; None = the method's own.
+        max_distance: at which tracks still join; None = the method's own. Another one needs `is_fresh`.
+        is_fresh: group anew in any case.
     """
-    records = measured_records(faceset, on_progress=on_progress)
-    key = None if encoder is None else f"{encoder.name} {encoder.sha256[:16]}"
+    records = measured_records(faceset, with_dropped=True, on_progress=on_progress)
+    key = faceset.encoder() if encoder is None else f"{encoder.name} {encoder.sha256[:16]}"
     if encoder is not None and key is not None:
         _embed_missing(faceset, records, encoder, key, on_progress)
-    vectors = _stored_vectors(faceset, records, key or faceset.encoder())
+    vectors = _stored_vectors(faceset, records, key)
+    is_cosine = vectors is not None
     if vectors is None:
         vectors = looks_as_vectors([r.figures.look for r in records if r.figures is not None])
-        method, limit, outlier = BY_LOOK, max_distance or MAX_LOOK_DISTANCE, 2 * MAX_LOOK_DISTANCE
-        is_cosine = False
+        key, limit, outlier = BY_LOOK, MAX_LOOK_DISTANCE, 2 * MAX_LOOK_DISTANCE
     else:
-        method = (key or faceset.encoder() or "").rpartition(" ")[0]
-        limit, outlier, is_cosine = max_distance or MAX_COSINE_DISTANCE, OUTLIER_COSINE_DISTANCE, True
-    labels, distances = cluster_tracks([(r.clip, r.track) for r in records], vectors, limit, is_cosine=is_cosine)
-    clusters = {r.file: int(label) for r, label in zip(records, labels, strict=True)}
-    faceset.set_clusters(clusters)
-    outliers = {
-        r.file: f"{distance:.2f} away from person {label} ({method})"
-        for r, label, distance in zip(records, labels, distances, strict=True)
-        if distance > outlier
-    }
-    return People(clusters, outliers, method)
+        limit, outlier = MAX_COSINE_DISTANCE, OUTLIER_COSINE_DISTANCE
+    labels = _stored_labels(records) if not is_fresh and faceset.grouping() == key else None
+    if labels is None:
+        tracks = [(r.clip, r.track) for r in records]
+        labels = cluster_tracks(tracks, vectors, max_distance or limit, is_cosine=is_cosine)
+        clusters = {r.file: int(label) for r, label in zip(records, labels, strict=True)}
+        faceset.set_clusters(clusters, str(key))
+    method = BY_LOOK if key == BY_LOOK else str(key).rpartition(" ")[0]
+    kept = [
+        (r, int(label), d)
+        for r, label, d in zip(records, labels, _away(labels, vectors, is_cosine), strict=True)
+        if not r.dropped
+    ]
+    outliers = {r.file: f"{d:.2f} away from person {label} ({method})" for r, label, d in kept if d > outlier}
+    return People({r.file: label for r, label, _ in kept}, outliers, method)
+
+
+def _stored_labels(records: Sequence[FaceRecord]) -> NDArray[np.int64] | None:
+    if any(record.cluster is None for record in records):
+        return None
+    return np.array([record.cluster for record in records], dtype=np.int64)
 
 
 def cluster_tracks(
     tracks: Sequence[tuple[str, int]], vectors: NDArray[np.float32], limit: float, *, is_cosine: bool
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the person of each crop, from 0 (the most frequent), and its distance from that person's mean.
+) -> NDArray[np.int64]:
+    """Return the person of each crop, from 0 (the most frequent).
 
     Args:
         tracks: (clip, track) of each crop. vectors: (N, D).
     """
     if not len(tracks):
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return np.zeros(0, np.int64)
     members: dict[tuple[str, int], list[int]] = defaultdict(list)
     for i, track in enumerate(tracks):
         members[track].append(i)
@@ -113,12 +126,16 @@ def cluster_tracks(
         distances = _between(means[number], means[:_MAX_GROUPS], is_cosine)
         labels[groups[number]] = head[int(distances.argmin())]
     frequent = np.argsort(-np.bincount(labels), kind="stable")
-    labels = np.argsort(frequent)[labels]
-    away = np.zeros(len(tracks), dtype=np.float32)
-    for label in range(int(labels.max()) + 1):
+    return np.argsort(frequent)[labels]
+
+
+def _away(labels: NDArray[np.int64], vectors: NDArray[np.float32], is_cosine: bool) -> NDArray[np.float32]:
+    """Return how far each crop is from its person's mean."""
+    away = np.zeros(len(labels), dtype=np.float32)
+    for label in set(labels.tolist()):
         inside = labels == label
         away[inside] = _between(vectors[inside].mean(axis=0), vectors[inside], is_cosine)
-    return labels, away
+    return away
 
 
 def average_linkage(distances: NDArray[np.float64], sizes: NDArray[np.float64], limit: float) -> NDArray[np.int64]:

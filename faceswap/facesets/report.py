@@ -93,7 +93,7 @@ def write_report(
 
 def _keep_groups(faceset: FaceSet, on_progress: OnProgress) -> None:
     """Group by person where nobody did: groups made with an encoder are better and stay."""
-    if any(record.cluster is None for record in faceset.records()):
+    if any(record.cluster is None for record in measured_records(faceset, on_progress=on_progress)):
         group_people(faceset, on_progress=on_progress)
 
 

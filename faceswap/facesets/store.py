@@ -130,17 +130,27 @@ class FaceSet:
             return [ClipRow(*row) for row in rows]
 
     def add_clip(
-        self, fingerprint: str, clip: Path | str, every: int, num_frames: int, records: Sequence[FaceRecord]
+        self,
+        fingerprint: str,
+        clip: Path | str,
+        every: int,
+        num_frames: int,
+        records: Sequence[FaceRecord],
+        *,
+        is_addition: bool = False,
     ) -> None:
-        """Register a clip and its crops (already written) in one transaction, replacing what the clip had before.
+        """Register a clip and its crops (already written) in one transaction.
 
-        Crops that were there before and were sorted out stay sorted out.
+        Args:
+            is_addition: keep what the clip has already. Otherwise it is replaced; crops of the same name that were
+                sorted out stay sorted out.
         """
         rows = [_row(record) for record in records]
         with self.transaction() as database:
             query = "SELECT dropped, file FROM faces WHERE clip = ? AND dropped != ''"
             dropped = database.execute(query, (fingerprint,)).fetchall()
-            database.execute("DELETE FROM faces WHERE clip = ?", (fingerprint,))
+            if not is_addition:
+                database.execute("DELETE FROM faces WHERE clip = ?", (fingerprint,))
             database.execute(
                 "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?)",
                 (fingerprint, os.fsencode(clip).decode(errors="backslashreplace"), every, num_frames),
@@ -163,9 +173,14 @@ class FaceSet:
         with self.transaction() as database:
             database.executemany(f"UPDATE faces SET {values} WHERE file = ?", rows)
 
-    def set_clusters(self, clusters: Mapping[str, int]) -> None:
-        """Keep which person each file shows."""
+    def grouping(self) -> str | None:
+        """Return what told people apart when they were grouped; None = they are not."""
+        return self._meta("grouping")
+
+    def set_clusters(self, clusters: Mapping[str, int], grouping: str) -> None:
+        """Keep which person each file shows, and what told people apart."""
         with self.transaction() as database:
+            database.execute("INSERT OR REPLACE INTO meta VALUES ('grouping', ?)", (grouping,))
             database.execute("UPDATE faces SET cluster = NULL")
             database.executemany("UPDATE faces SET cluster = ? WHERE file = ?", [(c, f) for f, c in clusters.items()])
 
@@ -176,8 +191,11 @@ class FaceSet:
 
     def encoder(self) -> str | None:
         """Return which encoder made the identity vectors; None = there are none."""
+        return self._meta("encoder")
+
+    def _meta(self, key: str) -> str | None:
         with closing(_connect(self.path)) as database:
-            row = database.execute("SELECT value FROM meta WHERE key = 'encoder'").fetchone()
+            row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def embeddings(self, encoder: str) -> dict[str, NDArray[np.float32]]:

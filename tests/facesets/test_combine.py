@@ -13,6 +13,7 @@ from faceswap.facesets import actions
 from faceswap.facesets.combine import merge, split
 from faceswap.facesets.looking import missing_from_view, write_view
 from faceswap.facesets.measure import measure_faceset, measured_records, read_crop
+from faceswap.facesets.store import FaceSet
 from faceswap.types import CropSpec
 
 
@@ -23,8 +24,6 @@ def test_merged_faceset_holds_all_that_was_known(tmp_path: Path) -> None:
     one.set_era([one.records()[0].file], "1987")
     actions.drop(one, {one.records()[1].file: "blurred"}, "filter")
     done = merge([one, two], tmp_path / "both")
-    from faceswap.facesets.store import FaceSet
-
     both = FaceSet.open(tmp_path / "both")
     assert (done.num_faces, done.skipped, done.recut) == (3, (), ())
     records = both.records(with_dropped=True)
@@ -43,8 +42,6 @@ def test_other_crops_are_cut_anew_in_the_same_place(tmp_path: Path) -> None:
     face = portrait_set(tmp_path / "face", [same], clip="d" * 64)
     done = merge([face, head], tmp_path / "both")
     assert done.recut == (str(head.path),)
-    from faceswap.facesets.store import FaceSet
-
     both = FaceSet.open(tmp_path / "both")
     of_face, of_head = both.records()[1], both.records()[0]
     assert (of_face.clip, of_head.clip) == ("d" * 64, "c" * 64)
@@ -99,8 +96,12 @@ def test_parts_by_person_need_groups_and_get_names(tmp_path: Path) -> None:
     store = portrait_set(tmp_path / "set", [same] * 3)
     with pytest.raises(UsageError, match="no groups yet"):
         split(store, tmp_path / "people", "cluster")
-    store.set_clusters({record.file: i % 2 for i, record in enumerate(store.records())})
+    store.set_clusters({record.file: i % 2 for i, record in enumerate(store.records())}, "test")
     assert [part.actor for part in split(store, tmp_path / "people", "cluster")] == ["anna-person0", "anna-person1"]
+    parts = [FaceSet.open(tmp_path / "people" / f"anna-person{i}") for i in (0, 1)]
+    done = merge(parts, tmp_path / "again", actor="anna")  # parts of one clip come together again
+    assert (done.num_faces, done.skipped) == (3, ())
+    assert [record.frame for record in FaceSet.open(tmp_path / "again").records()] == [0, 1, 2]
 
 
 def test_what_is_deleted_in_a_view_can_be_sorted_out(tmp_path: Path) -> None:
@@ -136,7 +137,6 @@ def test_views_can_be_copies(tmp_path: Path) -> None:
 def test_recut_keeps_sixteen_bits(tmp_path: Path) -> None:
     import cv2
 
-    from faceswap.facesets.store import FaceSet
     from faceswap.media.picture_depth import read_deep_picture
 
     store = portrait_set(tmp_path / "set", [same], crop=CropSpec(256, "head", 0.1))
