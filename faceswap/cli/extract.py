@@ -36,6 +36,11 @@ def register(app: typer.Typer) -> None:
         detector: DetectorOption = "centerface",
         landmarks: LandmarksOption = None,
         refine: RefineOption = 1,
+        store: Annotated[
+            str, typer.Option(help="jpeg, or png16: keeps all bits of footage that has more than 8.")
+        ] = "jpeg",
+        largest: Annotated[bool, typer.Option("--largest", help="Only the largest face of each frame.")] = False,
+        era: Annotated[str, typer.Option(help="Label of this material, e.g. a season or a year.")] = "",
     ) -> None:
         """Find the faces of one actor in clips or pictures and store them as aligned crops."""
         from faceswap.errors import PartialResultError, UsageError
@@ -51,6 +56,9 @@ def register(app: typer.Typer) -> None:
             coverage=coverage,  # type: ignore[arg-type]
             every=every,
             min_face_px=min_face,
+            store=store,  # type: ignore[arg-type]
+            largest=largest,
+            era=era,
             device=run.device,
             detector=chosen_detector(detector, landmarks, refine, run.device),
             on_progress=run.console.on_progress,

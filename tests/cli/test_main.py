@@ -14,6 +14,7 @@ from makers import tiny_model
 
 COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
+COMMANDS += ["faceset show"]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 
