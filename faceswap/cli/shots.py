@@ -9,6 +9,7 @@ import typer
 
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
+from faceswap.cli.table import table
 
 if TYPE_CHECKING:
     from faceswap.faces.index import FaceIndex
@@ -46,7 +47,8 @@ def register(app: typer.Typer) -> None:
             on_progress=run.console.on_progress,
         )
         rows = shot_rows(index)
-        run.console.result(_table(rows))
+        heads = ["shot", "start", "end", "frames from", "to", "seconds", "begins by", "tracks", "faces"]
+        run.console.result(table(heads, [list(row.values()) for row in rows]))
         for row in rows:
             run.console.event("shot", **row)
 
@@ -73,11 +75,3 @@ def shot_rows(index: FaceIndex) -> list[dict[str, object]]:
             }
         )
     return rows
-
-
-def _table(rows: list[dict[str, object]]) -> str:
-    heads = ["shot", "start", "end", "start_frame", "end_frame", "seconds", "transition", "tracks", "faces"]
-    lines = [["shot", "start", "end", "frames from", "to", "seconds", "begins by", "tracks", "faces"]]
-    lines += [[str(row[head]) for head in heads] for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines)

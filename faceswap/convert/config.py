@@ -8,23 +8,51 @@ from pydantic import Field, field_validator
 
 from faceswap.config import Settings
 from faceswap.convert.range import FrameChoice
+from faceswap.masks.regions import Region
 from faceswap.media.encode_plan import EncodeSettings
 
 DEFAULT_CODEC = "libx264"
+CASTING_SETTINGS = {"faces", "track", "person", "map", "min_cosine"}
+"""Settings that decide who becomes whom, and nothing else."""
 Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
 
 
 class ConvertConfig(Settings):
     """Settings of one conversion."""
 
-    faces: Literal["main", "all"] = "main"
-    """"main" = in each shot the track that fills most of the picture; "all" = every face found."""
+    faces: Literal["main", "all", "auto"] | None = None
+    """Who is swapped: "main" = in each shot the person who fills most of the picture; "all" = every face found; "auto" =
+    whoever the model takes for one of its other identities. None = "auto" where several people are seen at once and the
+    model can tell them apart, otherwise "main"."""
+    track: str | None = None
+    """Instead: numbers of tracks, like "3,7" (`faceswap index show`)."""
+    person: tuple[str, ...] = ()
+    """Instead: pictures of the person, "REF.jpg" or, for `map`, "name=REF.jpg"; needs an identity encoder."""
+    map: str | None = None
+    """Instead: who becomes whom, like "alice=data-tng,track:3=picard"; left a name given to tracks by hand, a name of
+    `person`, an identity of a model (whoever it takes for that), or a track; right an identity, "2:picard" = that of the
+    second model."""
+    min_cosine: float = Field(0.35, ge=-1, le=1)
+    """How alike a track and the pictures of `person` must be."""
     match: Literal["mkl", "none"] = "mkl"
     """Colour match of the swapped face to the footage."""
     erode: float = Field(0.0, ge=0, le=0.3)
     """How much the mask is shrunk, in sides of the patch."""
     feather: float = Field(0.08, ge=0, le=0.5)
     """Width of the mask's soft edge, in sides of the patch."""
+    keep: tuple[Region, ...] = ()
+    """Parts of the face that stay the actor's own: eyes, mouth, brows, nose, teeth."""
+    occlusion: Literal["auto", "off"] = "auto"
+    """"auto": hands, hair, microphones in front of the face are found by comparing it with the swapped face and with how this
+    person usually looks, and stay in front."""
+    segmenter: str | None = None
+    """ONNX file of a network that says which pixels are face: XSeg's kind or face parsing's (BiSeNet)."""
+    glasses: bool = True
+    """With a face parsing segmenter: glasses are swapped with the face; False = the actor's own stay."""
+    mask: str | None = None
+    """Hand-painted masks: a folder of PNG files named by their frame's number, or one PNG for all frames."""
+    mask_use: Literal["multiply", "replace"] = "multiply"
+    """"multiply": only what is white in the painted mask too is swapped; "replace": it is the mask."""
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
     ffmpeg_filter: str | None = None
@@ -62,12 +90,17 @@ class ConvertConfig(Settings):
     trim: bool = False
     """The output holds only the span from the first to the last chosen frame."""
 
-    @field_validator("deliver", mode="before")
+    @field_validator("deliver", "keep", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Take a comma list, as the command line gives it; each thing once, in the order asked for."""
         names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
         return tuple(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
+
+    @field_validator("person", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("deliver")
     @classmethod

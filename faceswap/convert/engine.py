@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceswap import masks
 from faceswap.convert import blend
+from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
-from faceswap.faces.align import canonical_landmarks
+from faceswap.convert.painted import PaintedMasks
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.types import Face, Frame, Patch
@@ -55,27 +56,47 @@ class _Place:
     frame: int
     shot: int
     face: Face
+    role: Role
     patch: Patch
+    """Cut as the role's model wants it."""
+    size: tuple[int, int]
+    """(h, w) px of its picture."""
+    segmentation: NDArray[np.float32] | None
+    """What a segmentation network says of the patch; None = there is none."""
 
 
 class SwapEngine:
-    """Swaps the chosen faces of frames to one identity.
+    """Swaps the chosen faces of frames, each to the identity that its track is cast for.
 
     Colours are matched to what was seen of a track shortly before. So that a segment comes out the same whether it follows
     on another one, is rendered after a restart or in another process, that memory starts afresh at each segment, from the
     `WARM_UP` frames before it and nothing else.
     """
 
-    def __init__(self, model: SwapModel, identity: str, config: ConvertConfig, times: StageTimes) -> None:
-        self._model, self._identity, self._config, self._times = model, identity, config, times
+    def __init__(
+        self,
+        models: Sequence[SwapModel],
+        roles: Mapping[int, Role],
+        config: ConvertConfig,
+        times: StageTimes,
+        painted: PaintedMasks | None = None,
+    ) -> None:
+        """Make an engine.
+
+        Args:
+            roles: of each track whose faces will be given. painted: hand-painted masks of the clip.
+        """
+        self._models, self._roles, self._config, self._times = models, roles, config, times
+        self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
         self._matcher = ColorMatcher()
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
         self._matcher = ColorMatcher()
+        self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places and self._config.match == "mkl":
+        if places and (self._config.match == "mkl" or self._masks.has_memory):
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -102,22 +123,41 @@ class SwapEngine:
             return [_composite(frame, tuple(layers[i])) for i, frame in enumerate(frames)]
 
     def _cut(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[_Place]:
-        with self._times.measure("crop"):
-            places = [
-                _Place(i, frame.index, shot, face, blend.cut(frame, face, self._model.crop))
-                for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True))
-                for face in of_frame
-            ]
+        places = []
+        for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True)):
+            for face in of_frame:
+                role = self._roles[face.track]
+                crop = self._models[role.model].crop
+                with self._times.measure("crop"):
+                    patch = blend.cut(frame, face, crop)
+                with self._times.measure("mask"):
+                    segmentation = self._masks.segment(frame, face, crop)
+                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation))
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
         return places
 
     def _swap_and_match(self, places: Sequence[_Place]) -> list[Layer]:
+        """Return the layer of each place, in their order; each role's faces go through its network together."""
+        layers: dict[int, Layer] = {}
+        by_role: dict[Role, list[int]] = defaultdict(list)
+        for i, place in enumerate(places):
+            by_role[place.role].append(i)
+        for role, members in by_role.items():
+            layers |= zip(members, self._layers(role, [places[i] for i in members]), strict=True)
+        return [layers[i] for i in range(len(places))]
+
+    def _layers(self, role: Role, places: Sequence[_Place]) -> list[Layer]:
         with self._times.measure("network"):
-            pixels, network_masks = self._swap([place.patch for place in places])
+            pixels, network_masks = self._swap(role, [place.patch for place in places])
+        with self._times.measure("mask"):
+            crop = self._models[role.model].crop
+            shaped = [
+                self._masks.make(MaskInput(p.frame, p.size, p.shot, p.face, p.patch, raw, mask, p.segmentation), crop)
+                for p, raw, mask in zip(places, pixels, network_masks, strict=True)
+            ]
         with self._times.measure("match"):
-            shaped = [self._mask(place.face, mask) for place, mask in zip(places, network_masks, strict=True)]
             matched = pixels
             if self._config.match == "mkl":
                 keys = [(place.shot, place.face.track) for place in places]
@@ -127,22 +167,15 @@ class SwapEngine:
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
 
-    def _swap(self, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
         network_masks: list[np.ndarray | None] = []
         for start in range(0, len(patches), self._config.batch):
             batch = np.stack([patch.pixels for patch in patches[start : start + self._config.batch]])
-            output = self._model.swap(torch.from_numpy(batch), to=self._identity)
+            output = self._models[role.model].swap(torch.from_numpy(batch), to=role.identity)
             pixels += list(output.pixels.cpu().numpy())
             network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
         return pixels, network_masks
-
-    def _mask(self, face: Face, network_mask: np.ndarray | None) -> np.ndarray:
-        """Return network mask x hull, shaped: what of the patch will be seen."""
-        hull = masks.face_hull(canonical_landmarks(face), self._model.crop)
-        mask = hull if network_mask is None else hull * network_mask
-        size = self._model.crop.size
-        return masks.shape_edge(mask, erode=self._config.erode * size, feather=self._config.feather * size)
 
 
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:

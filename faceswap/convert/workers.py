@@ -13,9 +13,11 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from faceswap.convert.casting import Casting
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import engine_for
+from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.render import SegmentRenderer, SegmentSink
@@ -24,8 +26,10 @@ from faceswap.convert.select import chosen_faces
 from faceswap.convert.work import SegmentRecord, WorkFolder
 from faceswap.device import shared_cpu
 from faceswap.errors import FaceswapError, InterruptedRunError, ResourceError
+from faceswap.faces.cache import open_index
 from faceswap.faces.index import FaceIndex
 from faceswap.interrupt import StopRequest
+from faceswap.masks.regions import steadied
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
@@ -39,15 +43,19 @@ class RenderJob:
     """All that rendering a segment depends on; travels to other processes."""
 
     plan: ConvertPlan
-    model: SwapModel
+    models: tuple[SwapModel, ...]
+    casting: Casting
+    """Decided before: processes that decided for themselves might disagree."""
+    painted: PaintedMasks | None
     work: Path
     is_spliced: bool
 
     def renderer(self, index: FaceIndex, times: StageTimes) -> SegmentRenderer:
         """Return a renderer with a reader and an engine of its own."""
         config = self.plan.config
-        chosen, _ = chosen_faces(index, config.faces, config.choice)
-        engine = SwapEngine(self.model, self.plan.identity, config, times)
+        chosen, _ = chosen_faces(index, self.casting, config.choice)
+        chosen = steadied(chosen) if config.keep else chosen
+        engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted)
         reader = VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
@@ -139,9 +147,9 @@ def _work(job: RenderJob, tasks: Any, results: Any) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     times = StageTimes()
     try:
-        index = FaceIndex.load(job.plan.index_path)
+        index = open_index(job.plan.index_path)
         sink = job.sink(times, lambda record: results.put(("segment", record)))
-        with shared_cpu(job.model.compute):
+        with shared_cpu(job.models[0].compute):
             job.renderer(index, times).render(
                 _until_none(tasks), sink, lambda count: results.put(("frames", count)), StopRequest()
             )

@@ -12,7 +12,7 @@ import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
 from faceswap.faces.base import Detector
-from faceswap.faces.cache import index_path, load_index
+from faceswap.faces.cache import index_path, load_index, open_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.method import FaceMethod
@@ -165,6 +165,7 @@ def kept_index(
         index = analyse(reader, detector, min_face_px=min_face_px, needs_face=False, on_progress=on_progress)
         if index.faces:
             index.save(place)
+            return open_index(place)
     return index
 
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -54,6 +54,8 @@ class FaceIndex:
     """What else was odd about it."""
     shots: tuple[Shot, ...]
     faces: tuple[Face, ...]
+    people: Mapping[int, str] = field(default_factory=dict)
+    """Names given by hand to tracks (`edits`); not stored in the index itself."""
     _by_frame: dict[int, list[Face]] = field(init=False, repr=False)
     _shot_starts: list[int] = field(init=False, repr=False)
 

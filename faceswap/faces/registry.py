@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from faceswap.errors import UsageError
-from faceswap.faces.base import Detector, IdentityEncoder, Landmarker
+from faceswap.faces.base import Detector, IdentityEncoder, Landmarker, Segmenter
 
 if TYPE_CHECKING:
     from faceswap.faces.detector import DetectorKind
@@ -85,6 +85,19 @@ def make_method(
     places = make_landmarker(landmarks, threads=threads, device=device) if landmarks is not None else None
     require_points(finds, places)
     return FaceMethod(finds, places, refine)
+
+
+def make_segmenter(name: str, *, glasses: bool = True, threads: int = 2, device: str = "auto") -> Segmenter:
+    """Return a segmenter; arguments and errors as of `make_detector`.
+
+    Args:
+        glasses: with face parsing: they count as part of the face.
+    """
+    from faceswap.faces.network_files import find_network, known_kind
+
+    found = find_network(name, "segmenter")
+    kind = cast("NetworkKind", known_kind(found, "segmenter"))
+    return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device, glasses=glasses)
 
 
 def require_points(detector: Detector, landmarker: Landmarker | None) -> None:

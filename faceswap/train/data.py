@@ -16,6 +16,7 @@ from faceswap.errors import NoFaceError, UnsupportedInputError
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
 from faceswap.media.pictures import read_picture_bgr
+from faceswap.schemes import scheme_with
 from faceswap.types import CropSpec, Matrix
 
 _OVERSAMPLING = 1.25
@@ -72,5 +73,5 @@ def _load_face(faceset: FaceSet, record: FaceRecord, crop: CropSpec) -> np.ndarr
         bgr = cv2.resize(bgr, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
     rgb = np.ascontiguousarray(bgr[:, :, ::-1].transpose(2, 0, 1))
     canonical = geometry.apply(geometry.invert(geometry.patch_from_canonical(faceset.crop)), record.landmarks)
-    mask = masks.face_mask(canonical, crop, rgb.astype(np.float32) / 255)
+    mask = masks.face_mask(canonical, crop, rgb.astype(np.float32) / 255, scheme_with(len(canonical)))
     return np.concatenate([rgb, (mask * 255 + 0.5).astype(np.uint8)])

@@ -13,6 +13,7 @@ from clips import astronaut_picture, gradient_picture, make_clip, truncated
 from makers import tiny_model
 
 COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
+COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 
@@ -191,3 +192,19 @@ def test_recipes_are_listed_and_shown() -> None:
     listed = faceswap("recipes", "list").stdout
     assert all(name in listed for name in ("quick-64", "df-128", "df-256"))
     assert 'name = "df"' in faceswap("recipes", "show", "df-256").stdout
+
+
+def test_index_shows_tracks_and_takes_edits(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "in.mp4", size=(160, 200), num_frames=6, picture=lambda i: astronaut_picture((160, 200), i)
+    )
+    done = faceswap("index", "show", clip, "--json", "--sheet", tmp_path / "sheet.png")
+    (track,) = [json.loads(line) for line in done.stdout.splitlines() if '"track"' in line and '"progress"' not in line]
+    assert (track["track"], track["faces"], track["shot"]) == (0, 6, 1)
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+    assert faceswap("index", "drop", clip, "--track", "0", "--frames", "2-3").returncode == 0
+    assert "drop the face in the frames 2-3" in faceswap("index", "show", clip).stdout
+    summary = faceswap("convert", clip, "-m", tiny_model(tmp_path / "model"), "--json").stdout.splitlines()[-1]
+    assert json.loads(summary)["faces"] == 4
+    assert faceswap("index", "undo", clip).returncode == 0
+    assert faceswap("index", "drop", clip, "--track", "9").returncode == 2

@@ -8,6 +8,7 @@ import pytest
 from makers import face_at, noise_frame, tiny_model
 
 from faceswap.convert import blend
+from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
 from faceswap.models.swap_model import SwapModel
@@ -26,7 +27,8 @@ def frames(count: int) -> list[Frame]:
 
 
 def engine(model: SwapModel, **over: object) -> SwapEngine:
-    return SwapEngine(model, "anna", ConvertConfig.model_validate(over), StageTimes())
+    roles = dict.fromkeys(range(2), Role(0, "anna"))
+    return SwapEngine([model], roles, ConvertConfig.model_validate(over), StageTimes())
 
 
 def swapped(engine: SwapEngine, given: list[Frame], faces: list[list[Face]]) -> list[Frame]:

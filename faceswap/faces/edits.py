@@ -1,0 +1,158 @@
+"""Edits of a face index by hand, and the file that keeps them. Field by field: docs/formats/face-index.md.
+
+An edit names faces by where they are (boxes over time), not by track number: after another analysis, with another detector
+even, it finds them again. The file stands beside the index and outlives it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
+
+from faceswap.config import Settings
+from faceswap.errors import UnsupportedInputError
+from faceswap.files import write_atomic
+from faceswap.types import Face
+
+SCHEMA_VERSION = 1
+_TOLERANCE = 0.1
+"""How far an interpolated box may be off before a key box is kept, in sides of the box."""
+KeyBox = tuple[int, float, float, float, float]
+"""Frame, x0, y0, x1, y1 (px)."""
+
+
+class _OnFaces(Settings):
+    """An edit of faces that are there."""
+
+    start: int = Field(ge=0)
+    stop: int
+    """Frames, half-open."""
+    trail: tuple[KeyBox, ...] = Field(min_length=1)
+    """Where the face was when the edit was made; between key boxes it is interpolated."""
+
+    def box_at(self, frame: int) -> NDArray[np.float64]:
+        """Return the (4,) box expected in a frame."""
+        return box_on(self.trail, frame)
+
+
+class Drop(_OnFaces):
+    """The faces are none, or not to be used."""
+
+    kind: Literal["drop"] = "drop"
+
+
+class Move(_OnFaces):
+    """The faces are somewhere else: turned and scaled about their middle, then shifted."""
+
+    kind: Literal["move"] = "move"
+    x: float = 0.0
+    y: float = 0.0
+    """px of the frame."""
+    scale: float = Field(1.0, gt=0.1, lt=10)
+    degrees: float = 0.0
+    """Clockwise."""
+    ease: int = Field(0, ge=0)
+    """Frames over which the change grows at the start and fades at the end."""
+
+
+class Reassign(_OnFaces):
+    """The faces are another person's, or belong to another track."""
+
+    kind: Literal["reassign"] = "reassign"
+    person: str | None = None
+    """Name of the person; None = as it was."""
+    other: tuple[KeyBox, ...] | None = None
+    """Where the track was that they join; None = they become a track of their own, or only get the name."""
+    is_new: bool = False
+    """They become a track of their own."""
+
+
+class Add(Settings):
+    """A face that was not found."""
+
+    kind: Literal["add"] = "add"
+    keys: tuple[tuple[int, tuple[tuple[float, float], ...]], ...] = Field(min_length=1)
+    """Frame and five points (px: eyes, nose tip, mouth corners, left before right as seen); interpolated in between."""
+
+
+Edit = Annotated[Drop | Move | Reassign | Add, Field(discriminator="kind")]
+
+
+class _EditsFile(Settings):
+    schema_version: Literal[1] = 1
+    fingerprint: str
+    """Of the clip."""
+    edits: tuple[Edit, ...] = ()
+
+
+def load_edits(path: Path, fingerprint: str) -> tuple[Edit, ...]:
+    """Return the edits kept in a file; none when there is no file.
+
+    Raises:
+        UnsupportedInputError: it cannot be read, or is of another clip: work by hand is never passed over in silence.
+    """
+    if not path.is_file():
+        return ()
+    try:
+        kept = TypeAdapter(_EditsFile).validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise UnsupportedInputError(
+            f"the edits in {path} cannot be read ({reason}); mend the file, or move it away to go on without them"
+        ) from error
+    if kept.fingerprint != fingerprint:
+        raise UnsupportedInputError(f"{path} holds edits of another clip; move it away to go on without them")
+    return kept.edits
+
+
+def save_edits(path: Path, fingerprint: str, edits: Sequence[Edit]) -> None:
+    """Write the edits; the file is the old one or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = _EditsFile(fingerprint=fingerprint, edits=tuple(edits))
+    write_atomic(path, (json.dumps(kept.model_dump(mode="json"), indent=1) + "\n").encode())
+
+
+def trail_of(faces: Iterable[Face]) -> tuple[KeyBox, ...]:
+    """Return key boxes between which the boxes of a track's faces can be interpolated; faces in the order of frames."""
+    listed = list(faces)
+    frames = [face.frame for face in listed]
+    boxes = np.array([face.box for face in listed])
+    kept = sorted({0, len(frames) - 1, *_needed(np.array(frames), boxes, 0, len(frames) - 1)})
+    return tuple((frames[i], *np.round(boxes[i], 1).tolist()) for i in kept)
+
+
+def _needed(frames: NDArray, boxes: NDArray, first: int, last: int) -> list[int]:
+    """Return the positions that a straight line from first to last misses (Douglas & Peucker 1973)."""
+    needed: list[int] = []
+    waiting = [(first, last)]
+    while waiting:
+        first, last = waiting.pop()
+        if last - first < 2:
+            continue
+        share = (frames[first : last + 1] - frames[first]) / (frames[last] - frames[first])
+        line = boxes[first] + share[:, None] * (boxes[last] - boxes[first])
+        side = np.maximum((boxes[first : last + 1, 2:] - boxes[first : last + 1, :2]).max(axis=1), 1)
+        error = np.abs(boxes[first : last + 1] - line).max(axis=1) / side
+        worst = int(error.argmax())
+        if error[worst] > _TOLERANCE:
+            needed.append(first + worst)
+            waiting += [(first, first + worst), (first + worst, last)]
+    return needed
+
+
+def box_on(trail: Sequence[KeyBox], frame: int) -> NDArray[np.float64]:
+    """Return the (4,) box of a trail in a frame; beyond its ends, that of the end."""
+    if frame <= trail[0][0]:
+        return np.array(trail[0][1:])
+    for before, after in pairwise(trail):
+        if frame <= after[0]:
+            share = (frame - before[0]) / (after[0] - before[0])
+            return np.array(before[1:]) + share * (np.array(after[1:]) - np.array(before[1:]))
+    return np.array(trail[-1][1:])

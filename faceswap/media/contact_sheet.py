@@ -1,0 +1,37 @@
+"""Several pictures on one sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_TITLE_PX = 22
+_GAP_PX = 4
+
+
+def contact_sheet(
+    pictures: Sequence[NDArray[np.uint8]], titles: Sequence[str], *, columns: int = 8
+) -> NDArray[np.uint8]:
+    """Return equally large pictures in rows, each with its title above it, on grey.
+
+    Args:
+        pictures: (H, W, 3) uint8 RGB each; at least one. titles: ASCII; other signs are shown as "?".
+
+    Returns:
+        (H', W', 3) uint8 RGB.
+    """
+    height, width = pictures[0].shape[:2]
+    columns = min(columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    cell_h, cell_w = height + _TITLE_PX + _GAP_PX, width + _GAP_PX
+    sheet = np.full((rows * cell_h + _GAP_PX, columns * cell_w + _GAP_PX, 3), 48, dtype=np.uint8)
+    for i, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        y, x = _GAP_PX + i // columns * cell_h, _GAP_PX + i % columns * cell_w
+        text = title.encode("ascii", errors="replace").decode()
+        cv2.putText(sheet, text, (x + 2, y + 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (240, 240, 240), 1, cv2.LINE_AA)
+        sheet[y + _TITLE_PX : y + _TITLE_PX + height, x : x + width] = picture
+    return sheet
