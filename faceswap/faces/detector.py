@@ -70,6 +70,8 @@ class OnnxDetector:
     ) -> None:
         self.name = name
         self.is_boxes_only = kind.is_boxes_only
+        self.averages = True
+        """False: a face's box and points are those of its best cell alone, as the network's authors read it; for comparisons."""
         self._kind = kind
         self._min_score = kind.min_score if min_score is None else min_score
         _, _, height, width = graph.inputs[0].shape
@@ -103,6 +105,7 @@ class OnnxDetector:
         points = found.points.astype(np.float64) * picture_from_net
         faces = []
         for best, voters in group_by_face(boxes, found.scores, self._kind.max_overlap):
+            voters = voters if self.averages else [best]
             weights = found.scores[voters].astype(np.float64) - _NO_VOTE * self._min_score
             weights /= weights.sum()
             voted_box, voted_points = weights @ boxes[voters], np.tensordot(weights, points[voters], axes=1)

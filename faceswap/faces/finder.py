@@ -70,6 +70,10 @@ class FaceFinder:
         lost = [place for place, detection in zip(known, in_crops, strict=False) if detection is None]
         return self._cleaned([*_found(in_crops), *self._look_wider(frame, lost)])
 
+    def in_whole_picture(self, frame: Frame) -> list[Detection]:
+        """Return the upright faces that the whole picture shows at the usual scale, best first, points as they come."""
+        return self._in_whole(frame, (_MAIN_SIDE,), self.viewer.roll)
+
     def between(
         self, frames: Sequence[Frame], before: Sequence[Detection], after: Sequence[Detection]
     ) -> list[list[Detection]]:

@@ -17,12 +17,12 @@ _ACCELERATION = np.array([0.003, 0.0035, 0.009, 0.009])
 """Change of velocity per frame that is usual; larger follows fast turns better and smooths less."""
 _LEVELS = (0.35, 1.5)
 """How much less or more noise than usual a track may have; measured on the track itself."""
-_PASSES = 3
+_PASSES = 4
 _OUTLIER = 3.0
 """Standard deviations by which a measurement must leave the median of five to lose weight."""
 _LAG = 1.0
 """Standard deviations that three neighbours must all be off, to one side, for the path to be set free."""
-_FREEDOM = 3.0
+_FREEDOM = 2.0
 """By what the usual change of velocity then grows, in each pass."""
 
 
