@@ -103,7 +103,11 @@ def role_named(text: str, identities: Sequence[Sequence[str]], option: str) -> R
 
 
 def _way(config: ConvertConfig) -> Way:
-    named = [way for way, value in (("tracks", config.track), ("people", config.person), ("map", config.map)) if value]
+    named = [
+        way
+        for way, value in (("tracks", config.track), ("people", config.person), ("map", config.map))
+        if value not in (None, ())
+    ]
     says_faces = config.faces is not None
     if named == ["map"] or named == ["people", "map"]:
         if says_faces and config.faces != "auto":
