@@ -40,7 +40,7 @@ class ArcFace:
         """See `IdentityEncoder.embed`."""
         batch = patches.transpose(0, 3, 1, 2).astype(np.float32)
         if not self._is_raw:
-            batch = (batch - 127.5) / 127.5
+            batch = batch / np.float32(127.5) - np.float32(1)
         vectors = np.stack([outputs[0].reshape(-1) for outputs in self._run(batch)]).astype(np.float64)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)

@@ -13,9 +13,6 @@ from typing import Any
 
 from faceswap.errors import UnsupportedInputError
 
-_NUM_FIRST = 8
-"""Nodes among which a normalisation inside of a graph is looked for, as insightface does."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -59,7 +56,7 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
         is_fully_convolutional: the file states one size of picture and batch, but its nodes take any; they are set free.
 
     Raises:
-        UnsupportedInputError: not an ONNX graph, or one that keeps weights in other files.
+        UnsupportedInputError: not an ONNX graph, one that keeps weights in other files, or takes anything but pictures.
     """
     import onnx
 
@@ -80,15 +77,38 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
     inputs = [value for value in graph.input if value.name not in initialised]
     del graph.input[:]
     graph.input.extend(inputs)
+    if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
+        raise UnsupportedInputError(
+            f"{what} does not take one batch of pictures: inputs {', '.join(v.name for v in inputs)}"
+        )
     if is_fully_convolutional:
         _free_sizes(graph)
+    elif any(not value.type.tensor_type.HasField("shape") for value in graph.output):
+        model = onnx.shape_inference.infer_shapes(model)
+        graph = model.graph
     return Graph(
         model.SerializeToString(),
         hashlib.sha256(data).hexdigest(),
         tuple(_slot(value) for value in graph.input),
         tuple(_slot(value) for value in graph.output),
-        is_normalising={"Sub", "Mul"} <= {node.op_type for node in graph.node[:_NUM_FIRST]},
+        is_normalising=_begins_with_normalisation(graph),
     )
+
+
+def _begins_with_normalisation(graph: Any) -> bool:
+    """True when the first that happens to the pictures is that something is subtracted and the rest is scaled."""
+    name, wanted = graph.input[0].name, [("Sub",), ("Mul", "Div")]
+    for node in graph.node:  # sorted: a node comes after those that feed it
+        if name not in node.input:
+            continue
+        if node.op_type in wanted[0]:
+            wanted.pop(0)
+            if not wanted:
+                return True
+        elif node.op_type not in ("Identity", "Cast"):
+            return False
+        name = node.output[0]
+    return False
 
 
 def _free_sizes(graph: Any) -> None:

@@ -1,20 +1,19 @@
-"""The networks that look at faces, by name, by file, or by what `faceswap models` keeps.
+"""The networks that look at faces, made from names, files or packs.
 
-A file says itself of what kind it is: by the shapes of its inputs and outputs.
+A file says itself of what kind it is: by the shapes of its inputs and outputs (`faces.kinds`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, cast
 
-from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.errors import UsageError
 from faceswap.faces.base import Detector, IdentityEncoder, Landmarker
-from faceswap.faces.graph import Graph, read_graph
-from faceswap.weights import read_weights, weights_registry
 
-Role = Literal["detector", "landmarker", "encoder"]
+if TYPE_CHECKING:
+    from faceswap.faces.detector import DetectorKind
+    from faceswap.faces.kinds import NetworkKind
+
 DEFAULT_DETECTOR = "centerface-1"
 """`Detector.name` of what `make_detector()` gives."""
 
@@ -23,72 +22,72 @@ def make_detector(name: str = "centerface", *, threads: int = 2, device: str = "
     """Return a detector.
 
     Args:
-        name: of known weights, or the path of an ONNX file of any known kind.
+        name: of known or stored weights, the path of an ONNX file, or an insightface pack.
         threads: limit of its CPU threads. device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        UsageError: an unknown name. UnsupportedInputError: a file of no known kind.
+        UsageError: an unknown name, or weights that are not on this machine. UnsupportedInputError: a file of no known kind.
     """
     from faceswap.faces.detector import OnnxDetector
-    from faceswap.faces.kinds import DETECTOR_KINDS
+    from faceswap.faces.graph import read_graph
+    from faceswap.faces.network_files import find_network, known_kind
 
-    found = _read(name, "detector")
-    kind = next((kind for kind in DETECTOR_KINDS if kind.matches(found.graph)), None)
-    if kind is None:
-        raise _unknown_kind(found, "detector", [f"{kind.name} ({kind.looks_like})" for kind in DETECTOR_KINDS])
+    found = find_network(name, "detector")
+    kind = cast("DetectorKind", known_kind(found, "detector"))
     graph = read_graph(found.data, name, is_fully_convolutional=True) if kind.is_fully_convolutional else found.graph
     return OnnxDetector(graph, kind, found.versioned(kind.name), threads=threads, device=device)
 
 
 def make_landmarker(name: str, *, threads: int = 2, device: str = "auto") -> Landmarker:
     """Return a landmarker; arguments and errors as of `make_detector`."""
-    from faceswap.faces.kinds import LANDMARKER_KINDS
+    from faceswap.faces.network_files import find_network, known_kind
+    from faceswap.weights import weights_registry
 
-    found = _read(name, "landmarker")
-    kind = next((kind for kind in LANDMARKER_KINDS if kind.matches(found.graph)), None)
-    if kind is None:
-        raise _unknown_kind(found, "landmarker", [f"{kind.name} ({kind.looks_like})" for kind in LANDMARKER_KINDS])
+    found = find_network(name, "landmarker")
+    if found.sha256 == weights_registry()["fan"].sha256:  # not ONNX: known by its bytes alone
+        from faceswap.faces.fan import load_fan
+
+        return load_fan(found.data, name, device=device)
+    kind = cast("NetworkKind", known_kind(found, "landmarker"))
     return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device)
 
 
 def make_encoder(name: str, *, threads: int = 2, device: str = "auto") -> IdentityEncoder:
     """Return an identity encoder; arguments and errors as of `make_detector`."""
-    from faceswap.faces.kinds import ENCODER_KINDS
+    from faceswap.faces.network_files import find_network, known_kind
 
-    found = _read(name, "encoder")
-    kind = next((kind for kind in ENCODER_KINDS if kind.matches(found.graph)), None)
-    if kind is None:
-        raise _unknown_kind(found, "encoder", [f"{kind.name} ({kind.looks_like})" for kind in ENCODER_KINDS])
+    found = find_network(name, "encoder")
+    kind = cast("NetworkKind", known_kind(found, "encoder"))
     return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The bytes behind a name."""
+def make_method(
+    detector: str = "centerface", landmarks: str | None = None, *, threads: int = 2, device: str = "auto"
+) -> Detector:
+    """Return a detector that brings its landmarker along, for everything that takes a detector.
 
-    name: str
-    data: bytes
-    graph: Graph
-    is_known: bool
-    """The bytes are those that this version pins."""
+    Args:
+        landmarks: name of a landmarker; None = faces are aligned by the detector's own points.
 
-    def versioned(self, kind: str) -> str:
-        """Return what is stored beside results: the kind, and the file unless this version pins it."""
-        return kind if self.is_known else f"{kind}-{self.graph.sha256[:8]}"
+    Raises:
+        UsageError: also when the detector finds boxes only and there is no landmarker. Else as `make_detector`.
+    """
+    from faceswap.faces.method import FaceMethod
 
-
-def _read(name: str, role: Role) -> _Found:
-    known = [known for known, entry in weights_registry().items()]
-    if name in known:
-        data, is_known = read_weights(name), True
-    elif Path(name).is_file():
-        data, is_known = Path(name).read_bytes(), False
-    else:
-        raise UsageError(f"no {role} {name!r}; there are: {', '.join(known)}, or the path of an ONNX file")
-    return _Found(name, data, read_graph(data, name), is_known)
+    finds = make_detector(detector, threads=threads, device=device)
+    places = make_landmarker(landmarks, threads=threads, device=device) if landmarks is not None else None
+    require_points(finds, places)
+    return FaceMethod(finds, places)
 
 
-def _unknown_kind(found: _Found, role: Role, known: list[str]) -> UnsupportedInputError:
-    return UnsupportedInputError(
-        f"{found.name} is no {role} of a known kind; known: {'; '.join(known)}; it has {found.graph.shape_text}"
-    )
+def require_points(detector: Detector, landmarker: Landmarker | None) -> None:
+    """Refuse to align faces by points that are only guessed from boxes.
+
+    Raises:
+        UsageError: the detector gives boxes only, and there is no landmarker.
+    """
+    if landmarker is None and getattr(detector, "is_boxes_only", False):
+        raise UsageError(
+            f"the detector {detector.name} finds boxes only, which faces cannot be aligned by; "
+            "add --landmarks, or use --detector centerface"
+        )

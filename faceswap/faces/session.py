@@ -35,7 +35,7 @@ def make_session(graph: bytes, threads: int, device: str) -> Any:
 
 
 class Runner:
-    """A network with one input, run on batches; pictures go one by one where the file fixes a batch of one.
+    """A network run on batches; pictures go one by one where the file fixes a batch of one.
 
     Args:
         in_batches: False where the outputs of a batch could not be told apart.
