@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, chosen_detector
 
 
 def register(app: typer.Typer) -> None:
@@ -121,6 +122,8 @@ def register(app: typer.Typer) -> None:
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
         interlaced: Annotated[
             str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
         ] = "auto",
@@ -202,10 +205,13 @@ def register(app: typer.Typer) -> None:
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
+        method = chosen_detector(detector, landmarks, run.device)
         encoder = make_encoder(id_encoder, device=run.device) if id_encoder else None
         if dry_run:
-            plan = plan_convert(input_path, loaded, output, to=to, config=config, overwrite=overwrite)
-            values = plan_values(plan, loaded, encoder, run.device)
+            plan = plan_convert(
+                input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
+            )
+            values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
             run.console.event("plan", **values)
             return
@@ -218,6 +224,7 @@ def register(app: typer.Typer) -> None:
             overwrite=overwrite,
             device=run.device,
             encoder=encoder,
+            detector=method,
             jobs=jobs or suggested_jobs(),
             on_progress=run.console.on_progress,
         )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, chosen_detector
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
         examples(
             "faceswap extract tng_s1.mkv tng_s2.mkv -o facesets/data-tng --actor data-tng",
             "faceswap extract stills/ -o facesets/data-tng --actor data-tng --min-face 64",
+            "faceswap extract tng_s1.mkv -o facesets/data-tng --actor data-tng --landmarks facemesh",
         ),
     )
     def extract(
@@ -31,6 +33,8 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="whole_face, head or face: how much is around the face.")
         ] = "whole_face",
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.")] = 32,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
     ) -> None:
         """Find the faces of one actor in clips or pictures and store them as aligned crops."""
         from faceswap.errors import PartialResultError, UsageError
@@ -47,6 +51,7 @@ def register(app: typer.Typer) -> None:
             every=every,
             min_face_px=min_face,
             device=run.device,
+            detector=chosen_detector(detector, landmarks, run.device),
             on_progress=run.console.on_progress,
         )
         for clip in report.skipped:

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
-from faceswap.faces.base import Detection, Detector
+from faceswap.faces.base import Detector, Landmarker
 from faceswap.faces.cache import index_path, load_index, open_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
-from faceswap.faces.track import MAX_GAP, Tracker
+from faceswap.faces.method import FaceMethod
+from faceswap.faces.refine import Refiner, check_refine, method_name
+from faceswap.faces.run import FaceRun
+from faceswap.faces.track import Tracker
+from faceswap.faces.viewer import Viewer
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
 from faceswap.media.digest import frame_digest
@@ -23,39 +27,8 @@ from faceswap.media.shots import ShotDetector
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.types import Face, Frame, FrameTable, Shot
 
-_KEY_STEP = 8
-"""Analysed frames from one whole-picture detection to the next."""
 _MIN_TRACK = 3
 """Detections a track needs in a clip; single ones are mostly false alarms."""
-
-
-@dataclass(slots=True)
-class _RunAnalysis:
-    """Finding faces since the last jump of the picture; nothing before it helps to predict where they are."""
-
-    finder: FaceFinder
-    tracker: Tracker
-    start: int
-    max_gap: int
-    waiting: list[Frame] = field(default_factory=list)
-    last_key: list[Detection] | None = None
-
-    def add(self, frame: Frame) -> None:
-        self.waiting.append(frame)
-        if self.last_key is None or len(self.waiting) == _KEY_STEP:
-            self.flush()
-
-    def flush(self) -> None:
-        """Detect in the frames that wait; the last of them becomes a key frame."""
-        if not self.waiting:
-            return
-        key = self.finder.in_whole_frames(self.waiting[-1:])[0]
-        between = self.waiting[:-1]
-        found = self.finder.between(between, self.last_key or [], key) if between else []
-        for frame, detections in zip(self.waiting, [*found, key], strict=True):
-            self.tracker.add(frame.index, detections, self.max_gap)
-        self.last_key = key
-        self.waiting = []
 
 
 @dataclass(slots=True)
@@ -63,20 +36,21 @@ class _ClipAnalysis:
     """What is known of a clip so far."""
 
     finder: FaceFinder
+    refiner: Refiner | None
     every: int
     is_stills: bool
+    tracker: Tracker
     shot_detector: ShotDetector = field(default_factory=ShotDetector)
-    tracker: Tracker = field(default_factory=Tracker)
     times: list[tuple[int, int, int]] = field(default_factory=list)
     """(pts, duration, digest) of each frame."""
-    run: _RunAnalysis | None = None
+    run: FaceRun | None = None
 
     def add(self, frame: Frame) -> None:
         has_jumped = self.is_stills or self.shot_detector.add(frame)
         if has_jumped or self.run is None:
             if self.run is not None:
                 self.run.flush()
-            self.run = _RunAnalysis(self.finder, self.tracker, frame.index, max_gap=MAX_GAP * self.every)
+            self.run = FaceRun(self.finder, self.refiner, self.tracker, frame.index)
         self.times.append((frame.time.pts, frame.duration, frame_digest(frame)))
         if (frame.index - self.run.start) % self.every == 0:
             self.run.add(frame)
@@ -95,7 +69,7 @@ class _ClipAnalysis:
         for shot, part in zip(shots, self.tracker.split(shots), strict=True):
             # In a part shorter than that, one detection must do.
             is_long = shot.stop - shot.start >= _MIN_TRACK * self.every
-            tracks = part.finish(num_tracks, step=self.every, min_frames=_MIN_TRACK if is_long else 1)
+            tracks = part.finish(num_tracks, min_frames=_MIN_TRACK if is_long else 1)
             num_tracks += len(tracks)
             faces.extend(face for track in tracks for face in track)
         return shots, sorted(faces, key=lambda face: (face.frame, face.track))
@@ -109,6 +83,8 @@ def analyse(
     reader: Reader,
     detector: Detector,
     *,
+    landmarker: Landmarker | None = None,
+    refine: int = 1,
     every: int = 1,
     min_face_px: int = 24,
     needs_face: bool = True,
@@ -118,6 +94,9 @@ def analyse(
     """Return the face index of a clip.
 
     Args:
+        detector: a `FaceMethod` brings its own `landmarker` and `refine`.
+        landmarker: places the points anew on each aligned face; None = the detector's own stay.
+        refine: the points are the mean over so many crops of each face, 1 to 8.
         every: analyse every n-th frame only (for facesets; conversion needs 1).
         min_face_px: faces whose larger side is smaller are ignored.
         needs_face: a clip without one is an error.
@@ -127,8 +106,14 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
-    finder = FaceFinder(detector, info.upright_from_stored, min_face_px, is_interlaced=info.field_order is not None)
-    clip = _ClipAnalysis(finder, every, is_stills=info.container == "pictures")
+    if isinstance(detector, FaceMethod):
+        method = detector
+        detector, landmarker, refine = method.detector, method.landmarker, method.refine
+    check_refine(refine)
+    viewer = Viewer(info.upright_from_stored, is_interlaced=info.field_order is not None)
+    finder = FaceFinder(detector, viewer, min_face_px, refine=refine if landmarker is None else 1)
+    refiner = Refiner(landmarker, viewer, refine) if landmarker is not None else None
+    clip = _ClipAnalysis(finder, refiner, every, info.container == "pictures", Tracker(every))
     for frame in reader:
         clip.add(frame)
         on_progress(Progress("find faces", clip.num_frames, info.num_frames))
@@ -146,7 +131,7 @@ def analyse(
         )
     return FaceIndex(
         fingerprint=clip_fingerprint(info.path),
-        detector=detector.name,
+        detector=method_name(detector.name, landmarker.name if landmarker else None, refine),
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,

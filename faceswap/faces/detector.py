@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.faces.align import frame_from_canonical
-from faceswap.faces.base import Detection, non_maximum_suppression
+from faceswap.faces.base import Detection, group_by_face
 from faceswap.faces.graph import Graph
 from faceswap.faces.session import Runner
 
 Size = tuple[int, int]
 _SELF_TEST_SIZE = 64
+_NO_VOTE = 0.9
+"""Share of the lowest score at which a candidate's voice in the mean of its face's candidates would vanish."""
 
 
 class Candidates(NamedTuple):
@@ -97,10 +99,15 @@ class OnnxDetector:
 
     def _cleaned(self, outputs: list[NDArray], size: Size, picture_from_net: NDArray) -> list[Detection]:
         found = self._kind.decode(outputs, size, self._min_score)
-        keep = non_maximum_suppression(found.boxes, found.scores, self._kind.max_overlap)
         boxes = found.boxes.astype(np.float64) * np.tile(picture_from_net, 2)
         points = found.points.astype(np.float64) * picture_from_net
-        return [Detection(boxes[i], min(1.0, float(found.scores[i])), points[i]) for i in keep]
+        faces = []
+        for best, voters in group_by_face(boxes, found.scores, self._kind.max_overlap):
+            weights = found.scores[voters].astype(np.float64) - _NO_VOTE * self._min_score
+            weights /= weights.sum()
+            voted_box, voted_points = weights @ boxes[voters], np.tensordot(weights, points[voters], axes=1)
+            faces.append(Detection(voted_box, min(1.0, float(found.scores[best])), voted_points))
+        return faces
 
 
 def _shifted(face: Detection, shift: NDArray[np.float64]) -> Detection:

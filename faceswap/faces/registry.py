@@ -74,6 +74,25 @@ def make_segmenter(name: str, *, glasses: bool = True, threads: int = 2, device:
     return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device, glasses=glasses)
 
 
+def make_method(
+    detector: str = "centerface", landmarks: str | None = None, *, threads: int = 2, device: str = "auto"
+) -> Detector:
+    """Return a detector that brings its landmarker along, for everything that takes a detector.
+
+    Args:
+        landmarks: name of a landmarker; None = faces are aligned by the detector's own points.
+
+    Raises:
+        UsageError: also when the detector finds boxes only and there is no landmarker. Else as `make_detector`.
+    """
+    from faceswap.faces.method import FaceMethod
+
+    finds = make_detector(detector, threads=threads, device=device)
+    places = make_landmarker(landmarks, threads=threads, device=device) if landmarks is not None else None
+    require_points(finds, places)
+    return FaceMethod(finds, places)
+
+
 def require_points(detector: Detector, landmarker: Landmarker | None) -> None:
     """Refuse to align faces by points that are only guessed from boxes.
 
