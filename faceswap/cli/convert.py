@@ -212,7 +212,7 @@ def register(app: typer.Typer) -> None:
             plan = plan_convert(
                 input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
             )
-            values = plan_values(plan, loaded, encoder, run.device)
+            values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
             run.console.event("plan", **values)
             return

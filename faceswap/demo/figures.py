@@ -32,7 +32,9 @@ def demo_figures(converted: ConvertReport, model: SwapModel, source: Path) -> di
     for before, after in zip(open_clip(converted.input), open_clip(converted.output), strict=True):
         for face in index.faces_at(before.index)[:1]:
             if before.index % _EVERY == 0:
-                mask = masks.shape_edge(masks.face_hull(canonical_landmarks(face), crop), erode=4, feather=8)
+                mask = masks.shape_edge(
+                    masks.face_hull(canonical_landmarks(face), crop, face.scheme), erode=4, feather=8
+                )
                 old, new = (blend.cut(frame, face, crop).pixels for frame in (before, after))
                 rows.append(
                     (
@@ -68,6 +70,6 @@ def _mean_skin(clip: Path, crop: CropSpec) -> NDArray[np.float64]:
     means = []
     for frame in open_clip(clip):
         for face in index.faces_at(frame.index)[:1]:
-            mask = masks.shape_edge(masks.face_hull(canonical_landmarks(face), crop), erode=4, feather=8)
+            mask = masks.shape_edge(masks.face_hull(canonical_landmarks(face), crop, face.scheme), erode=4, feather=8)
             means.append((blend.cut(frame, face, crop).pixels * mask).sum(axis=(1, 2)) / mask.sum())
     return np.mean(means, axis=0)

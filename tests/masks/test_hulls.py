@@ -90,13 +90,13 @@ def test_hulls_of_real_faces_agree_whatever_their_scheme(clip: str) -> None:
     from makers import detector
 
     from faceswap.faces.align import frame_from_canonical
-    from faceswap.faces.finder import FaceFinder
     from faceswap.faces.registry import make_landmarker
     from faceswap.faces.views import render_view
     from faceswap.media.reader import VideoReader
 
     frame = next(iter(VideoReader(SHARED / "data" / "clips" / f"{clip}.mp4")))
-    face = FaceFinder(detector(), None, 24).in_whole_frames([frame])[0][0]
+    size = (frame.size[0] // 32 * 32, frame.size[1] // 32 * 32)
+    ((face, *_),) = detector().detect(render_view(frame, geometry.translation(0, 0), size)[None])
     aligned = frame_from_canonical(face.landmarks, face.scheme)
     five = masks.face_hull(geometry.apply(geometry.invert(aligned), face.landmarks), CROP)
     patch_from_canonical = geometry.patch_from_canonical(CROP)
