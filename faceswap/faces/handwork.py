@@ -39,17 +39,21 @@ class HandWork:
     @classmethod
     def open(
         cls,
-        clip: Path,
+        reader: VideoReader,
         output: Path,
         detector: Detector,
         *,
         min_face_px: int = 24,
+        is_any: bool = False,
         on_progress: OnProgress = ignore_progress,
     ) -> HandWork:
-        """Open the index that a conversion of `clip` to `output` uses; the clip is analysed when there is none."""
-        reader = VideoReader(clip)
-        index = kept_index(reader, detector, output, min_face_px=min_face_px, on_progress=on_progress)
-        place = index_path(clip, output, index.fingerprint, reader.info.video_stream)
+        """Open the index that a conversion of the reader's clip to `output` uses; analyse the clip when there is none.
+
+        Args:
+            is_any: an index that is there is taken with whatever settings it has.
+        """
+        index = kept_index(reader, detector, output, min_face_px=min_face_px, is_any=is_any, on_progress=on_progress)
+        place = index_path(reader.info.path, output, index.fingerprint, reader.info.video_stream)
         if not place.is_file():
             index.save(place)  # without a face: one may be added by hand
         return cls(reader, place, open_index(place), list(load_edits(edits_path(place), index.fingerprint)))

@@ -15,6 +15,7 @@ from faceswap.faces.edits import Add, Drop, Edit, Move, Reassign, box_on, load_e
 from faceswap.faces.handwork import HandWork
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.index_words import check_name, parse_frames, parse_points, parse_shift, parse_tracks
+from faceswap.media.reader import VideoReader
 from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import Face, Shot
 
@@ -156,7 +157,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def open_work(clip: Path, folder: Path) -> HandWork:
-    return HandWork.open(clip, folder / "out.mp4", detector())
+    return HandWork.open(VideoReader(clip), folder / "out.mp4", detector())
 
 
 def test_work_by_hand_survives_deleting_the_index(clip: Path, tmp_path: Path) -> None:
