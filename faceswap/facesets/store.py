@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
 from faceswap.facesets.schema import FIGURE_COLUMNS, RECORD_COLUMNS, SCHEMA_VERSION, TABLES, FaceRecord, Figures
 from faceswap.facesets.upgrade import upgrade
-from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
+from faceswap.files import disk_errors_named, remove_stale_temporaries, sync_file, sync_folder, temporary_beside
 from faceswap.schemes import SCHEMES
 from faceswap.types import CropSpec
 
@@ -98,16 +98,21 @@ class FaceSet:
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file, not a folder; choose another place for the faceset")
         temporary = temporary_beside(path / _DATABASE)
-        with disk_errors_named(path):
-            (path / "faces").mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(temporary)) as database, database:
-                for statement in TABLES:
-                    database.execute(statement)
-                meta = {"schema_version": str(SCHEMA_VERSION), "actor": actor, "crop": json.dumps(asdict(crop))}
-                database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            sync_file(temporary)
-            os.replace(temporary, path / _DATABASE)
-            sync_folder(path)
+        try:
+            with disk_errors_named(path):
+                (path / "faces").mkdir(parents=True, exist_ok=True)
+                remove_stale_temporaries(path / _DATABASE)
+                with closing(sqlite3.connect(temporary)) as database, database:
+                    for statement in TABLES:
+                        database.execute(statement)
+                    meta = {"schema_version": str(SCHEMA_VERSION), "actor": actor, "crop": json.dumps(asdict(crop))}
+                    database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                sync_file(temporary)
+                os.replace(temporary, path / _DATABASE)
+                sync_folder(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
         return cls(path, actor, crop)
 
     @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from makers import EXTRACT_CROP, tiny_faceset
 
-from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
+from faceswap.errors import CropMismatchError, ResourceError, UnsupportedInputError, UsageError
 from faceswap.facesets.store import FaceSet
 
 
@@ -141,3 +142,13 @@ def test_faceset_that_another_command_is_writing_is_said_to_be_in_use(
         with pytest.raises(UsageError, match="in use by another command"):
             faceset.set_era([file], "two")
     assert {record.era for record in faceset.records()} == {"one"}
+
+
+def test_faceset_that_cannot_be_made_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("faceswap.facesets.store.sync_file", full)
+    with pytest.raises(ResourceError, match="No space left"):
+        FaceSet.create(tmp_path / "set", "anna", EXTRACT_CROP)
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["faces"]
