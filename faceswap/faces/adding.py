@@ -12,6 +12,9 @@ from faceswap.faces.network_files import NetworkFile, recognise
 from faceswap.store import StoredWeights, WeightsStore
 from faceswap.weights import facts_of, known_by_hash, weights_registry
 
+_MAX_FILE = 2 << 30
+"""Bytes; protobuf, which ONNX files are, ends there."""
+
 
 def add_weights(
     store: WeightsStore, file: Path, name: str | None = None, facts: Mapping[str, str] | None = None
@@ -28,6 +31,10 @@ def add_weights(
         UnsupportedInputError: of no known kind.
     """
     try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise UsageError(f"{file} is a device or a pipe, not a file")
+        if file.stat().st_size > _MAX_FILE:
+            raise UnsupportedInputError(f"{file} has more than {_MAX_FILE >> 30} GB, which no ONNX file can have")
         found = NetworkFile(str(file), file.read_bytes())
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
