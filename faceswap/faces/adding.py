@@ -19,7 +19,7 @@ _MAX_FILE = 2 << 30
 def add_weights(
     store: WeightsStore, file: Path, name: str | None = None, facts: Mapping[str, str] | None = None
 ) -> tuple[str, StoredWeights]:
-    """Copy a file into the store; return its name and facts.
+    """Copy a file into the store; return its name and facts. Said twice, it does nothing the second time.
 
     Files that this version knows by their hash get the facts it has about them.
 
@@ -50,6 +50,9 @@ def add_weights(
     registered = weights_registry().get(name)
     if registered is not None and registered.sha256 != found.sha256:
         raise UsageError(f"{name!r} is the name of other weights ({registered.what}); choose another one with --name")
+    there = store.get(name)
+    if there is not None and there.sha256 == found.sha256 and store.path(name, there).is_file():
+        return name, there
     return name, store.add(name, found.data, file.suffix, facts)
 
 

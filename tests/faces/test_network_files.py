@@ -84,6 +84,7 @@ def test_added_weights_are_used_by_name(home: Path) -> None:
     file = home / "My Detector v2.onnx"
     name, entry = add_weights(WeightsStore.of_user(), Path(write(file, SCRFD)), facts={"licence": "MIT"})
     assert (name, entry.role, entry.kind, entry.licence) == ("my-detector-v2", "detector", "scrfd-1", "MIT")
+    assert add_weights(WeightsStore.of_user(), file)[1] == entry  # said twice
     file.unlink()
     ((face,),) = make_detector(name).detect(np.zeros((1, 64, 96, 3), np.uint8))
     assert face.score == pytest.approx(0.8)
