@@ -114,16 +114,27 @@ def require_space(folder: Path, num_bytes: int) -> None:
 
 @contextmanager
 def disk_errors_named(path: Path) -> Iterator[None]:
-    """Turn "no space left" and I/O errors into a ResourceError that names the path."""
+    """Turn what a disk or a database says about itself into an error that names the path.
+
+    Raises:
+        ResourceError: no space left, or an I/O error. UsageError: a place that cannot be written, or a database that
+            another process holds.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise ResourceError(f"cannot write {path}: {error.strerror}; make room and repeat the command") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from error
         raise
     except sqlite3.OperationalError as error:
         if "full" in str(error) or "disk I/O" in str(error):
             raise ResourceError(f"cannot write {path}: {error}; make room and repeat the command") from error
+        if "readonly" in str(error) or "unable to open" in str(error):
+            raise UsageError(f"cannot write {path}: {error}; choose another place") from error
+        if "locked" in str(error):
+            raise UsageError(f"{path} is in use by another command; wait for it and repeat this one") from error
         raise
 
 

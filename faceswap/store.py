@@ -148,11 +148,15 @@ class WeightsStore:
         Raises:
             UsageError: unknown name.
         """
-        entry = self.get(name)
-        if entry is None:
+        facts = self.folder / f"{name}.json"
+        try:
+            entry = self.get(name)
+            path = None if entry is None else self.path(name, entry)
+        except FaceswapError:  # damaged facts: they go, so that the name is free again
+            path = facts
+        if path is None:
             raise UsageError(f"no weights {name!r} in {self.folder}; there are: {', '.join(self.entries()) or 'none'}")
-        path = self.path(name, entry)
-        (self.folder / f"{name}.json").unlink()
+        facts.unlink()
         sync_folder(self.folder)
         path.unlink(missing_ok=True)
 
@@ -161,7 +165,9 @@ class WeightsStore:
             values = json.loads(path.read_text(encoding="utf-8"))
             return validated(StoredWeights, values, str(path))
         except (OSError, ValueError, UsageError) as error:
-            raise FaceswapError(f"{path} is damaged ({error}); delete it and add the weights again") from error
+            raise FaceswapError(
+                f"{path} is damaged ({error}); add the weights again after: faceswap models remove {path.stem}"
+            ) from error
 
 
 def check_name(name: str) -> None:

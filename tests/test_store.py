@@ -102,6 +102,19 @@ def test_damaged_facts_are_named(store: WeightsStore) -> None:
         store.entries()
 
 
+@pytest.mark.parametrize("facts", ["{", "[1, 2]", '{"file": "../outside.onnx"}'])
+def test_weights_with_damaged_facts_can_be_removed(store: WeightsStore, facts: str) -> None:
+    store.add("mine", DATA, ".onnx", FACTS)
+    outside = store.folder.parent / "outside.onnx"
+    outside.write_bytes(b"stays")
+    (store.folder / "mine.json").write_text(facts)
+    with pytest.raises(FaceswapError, match="faceswap models remove mine"):
+        store.read("mine")
+    store.remove("mine")
+    assert store.entries() == {}
+    assert outside.read_bytes() == b"stays"
+
+
 def test_weights_without_facts_are_nothing(store: WeightsStore) -> None:
     store.add("mine", DATA, ".onnx", FACTS)
     (store.folder / "mine.json").unlink()  # killed before the facts were written

@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -45,11 +45,19 @@ def examples(*lines: str) -> str:
 def command(
     app: typer.Typer, epilog: str, name: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function `(run: Run, ...)` as a command with the common options added."""
+    """Register a function `(run: Run, ...)` as a command with the common options added.
+
+    A parameter whose type is a dataclass stands for all of that class's fields: options that several commands share.
+    """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(function).parameters.values())[1:]
         hints = get_type_hints(function, include_extras=True)
+        plain = list(inspect.signature(function).parameters.values())[1:]
+        groups = {p.name: hints[p.name] for p in plain if is_dataclass(hints[p.name])}
+        own = [p for p in plain if p.name not in groups]
+        own += [p for group in groups.values() for p in _options_of(group)]
+        for group in groups.values():
+            hints |= get_type_hints(group, include_extras=True)
 
         @functools.wraps(function)
         def wrapper(**values: Any) -> None:
@@ -57,6 +65,8 @@ def command(
             if not _DEVICE.fullmatch(common["device"]):
                 raise UsageError(f"unknown device {common['device']!r}; allowed: auto, cpu, cuda, cuda:N")
             console = Console(quiet=common["quiet"], verbose=common["verbose"], log_file=common["log_file"])
+            for key, group in groups.items():
+                values[key] = group(**{field.name: values.pop(field.name) for field in fields(group)})
             with console:
                 function(Run(console, common["device"], common["seed"]), **values)
 
@@ -70,3 +80,14 @@ def command(
         return app.command(name, epilog=epilog, no_args_is_help=False)(wrapper)
 
     return decorate
+
+
+def _options_of(group: type[Any]) -> list[inspect.Parameter]:
+    """Return the fields of a group of options as parameters of a command."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(
+            field.name, kind, default=inspect.Parameter.empty if field.default is MISSING else field.default
+        )
+        for field in fields(group)
+    ]

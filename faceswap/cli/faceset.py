@@ -143,7 +143,15 @@ def sort(
         return
     for text, record in named:
         run.console.result(f"{text}\t{record.file}")
-        run.console.event("crop", value=text, file=record.file)
+        run.console.event("crop", value=_plain(text), file=record.file)
+
+
+def _plain(label: str) -> str | float:
+    """Return what scripts read of a label: numbers as numbers."""
+    try:
+        return float(label)
+    except ValueError:
+        return label
 
 
 def _label(record: FaceRecord, by: str) -> str:

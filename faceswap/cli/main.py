@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import signal
@@ -66,6 +67,8 @@ def main() -> None:
         _fail("terminated", 143)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
+    except OSError as error:
+        _fail(*_disk_message(error))
     except Exception as error:
         if _is_out_of_memory(error):
             _fail("out of memory; use smaller crops, a smaller batch or --device cpu", 6)
@@ -86,6 +89,13 @@ def _terminate(_number: int, _frame: object) -> None:
 def _usage_message(error: Exception) -> str:
     text = error.format_message() if isinstance(error, typer.TyperException) else ""
     return f"{text or 'aborted'} See `faceswap --help` and `faceswap COMMAND --help`."
+
+
+def _disk_message(error: OSError) -> tuple[str, int]:
+    """Return the words and the exit code for what the operating system refused; most places say it better themselves."""
+    code = 6 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE) else 1
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error} (run with -v for the trace)", code
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from faceswap.cli.clip_index import ClipIndex
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 from faceswap.cli.table import table
 
 if TYPE_CHECKING:
@@ -21,29 +20,19 @@ def register(app: typer.Typer) -> None:
     @command(app, examples("faceswap shots scene.mp4", "faceswap shots scene.mp4 --json"))
     def shots(
         run: Run,
-        input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="A clip.")],
-        output: Annotated[
-            Path | None,
-            typer.Option("--output", "-o", help="What `convert` will write: the face index is shared with it."),
-        ] = None,
-        min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.", min=8)] = 24,
-        detector: DetectorOption = "centerface",
-        landmarks: LandmarksOption = None,
-        refine: RefineOption = 1,
+        which: ClipIndex,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout: one for each shot.")] = False,
     ) -> None:
         """List the shots of a clip: where they begin, how, and how many faces they show."""
         from faceswap.faces.analyse import kept_index
-        from faceswap.media.encode_plan import default_output
-        from faceswap.media.reader import VideoReader
 
         run.console.is_json = as_json
-        reader = VideoReader(input_path)
         index = kept_index(
-            reader,
-            chosen_detector(detector, landmarks, refine, run.device),
-            output or default_output(input_path, "_swapped"),
-            min_face_px=min_face,
+            which.reader(),
+            which.networks(run),
+            which.target,
+            min_face_px=which.min_face_px,
+            is_any=which.is_any,
             on_progress=run.console.on_progress,
         )
         rows = shot_rows(index)

@@ -31,6 +31,10 @@ _MARGIN = 0.05
 _UNSURE = 0.1
 """Below the least cosine: not sure yet."""
 _TOLD_APART = "several people are seen at once, so the model said who is who; --largest or --track choose otherwise"
+_NOT_TOLD_APART = (
+    "several people are seen at once, and the model does not know how well it tells people apart: the largest of each shot "
+    "is swapped; --auto lets it try, --track chooses otherwise"
+)
 K = TypeVar("K", bound=Hashable)
 People = Mapping[str, NDArray[np.float32]]
 
@@ -64,11 +68,13 @@ class CastingDesk:
         Raises:
             UsageError: tracks or names that the clip does not have. NoFaceError: nobody is left to swap.
         """
-        if wish.way == "usual" and self._has_company() and self._can_tell():
+        has_company = wish.way == "usual" and self._has_company()
+        if has_company and self._can_tell():
             casting = self._by_likeness(replace(wish, way="auto"))
             return replace(casting, notes=(_TOLD_APART, *casting.notes))
         if wish.way in ("usual", "main"):
-            return _all_of(main_tracks(self.index), wish.to, "the largest person of the shot")
+            casting = _all_of(main_tracks(self.index), wish.to, "the largest person of the shot")
+            return replace(casting, notes=(_NOT_TOLD_APART,)) if has_company else casting
         if wish.way == "all":
             return _all_of({face.track for face in self.index.faces}, wish.to, "everybody")
         if wish.way == "tracks":

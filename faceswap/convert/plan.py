@@ -12,7 +12,7 @@ from faceswap.convert.plan_checks import check_mark, check_masks, check_packages
 from faceswap.convert.smart import matching_encoder
 from faceswap.convert.wish import Wish, wish_of
 from faceswap.convert.work import outputs_under_way
-from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index
+from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index, replaced_notes
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import file_state, fingerprint, short_name
 from faceswap.interrupt import StopRequest
@@ -101,6 +101,7 @@ def plan_convert(
     check_masks(config, info)
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
+    has_index = load_index(place, digest, detector, config.min_face_px) is not None
     return ConvertPlan(
         input=source,
         picture=source,
@@ -114,9 +115,9 @@ def plan_convert(
         work_path=work_path,
         under_way=under_way,
         index_path=place,
-        has_index=load_index(place, digest, detector, config.min_face_px) is not None,
+        has_index=has_index,
         mark=Mark.of_models([model.manifest_sha256 for model in models]),
-        notes=(*info.notes, *encode.losses),
+        notes=(*info.notes, *encode.losses, *(() if has_index else replaced_notes(place, digest))),
     )
 
 

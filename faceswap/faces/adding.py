@@ -12,11 +12,14 @@ from faceswap.faces.network_files import NetworkFile, recognise
 from faceswap.store import StoredWeights, WeightsStore
 from faceswap.weights import facts_of, known_by_hash, weights_registry
 
+_MAX_FILE = 2 << 30
+"""Bytes; protobuf, which ONNX files are, ends there."""
+
 
 def add_weights(
     store: WeightsStore, file: Path, name: str | None = None, facts: Mapping[str, str] | None = None
 ) -> tuple[str, StoredWeights]:
-    """Copy a file into the store; return its name and facts.
+    """Copy a file into the store; return its name and facts. Said twice, it does nothing the second time.
 
     Files that this version knows by their hash get the facts it has about them.
 
@@ -28,6 +31,10 @@ def add_weights(
         UnsupportedInputError: of no known kind.
     """
     try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise UsageError(f"{file} is a device or a pipe, not a file")
+        if file.stat().st_size > _MAX_FILE:
+            raise UnsupportedInputError(f"{file} has more than {_MAX_FILE >> 30} GB, which no ONNX file can have")
         found = NetworkFile(str(file), file.read_bytes())
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
@@ -43,6 +50,9 @@ def add_weights(
     registered = weights_registry().get(name)
     if registered is not None and registered.sha256 != found.sha256:
         raise UsageError(f"{name!r} is the name of other weights ({registered.what}); choose another one with --name")
+    there = store.get(name)
+    if there is not None and there.sha256 == found.sha256 and store.path(name, there).is_file():
+        return name, there
     return name, store.add(name, found.data, file.suffix, facts)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
 from faceswap.faces.base import Detector
-from faceswap.faces.cache import index_path, load_index, open_index
+from faceswap.faces.cache import index_path, index_there, load_index, open_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.method import FaceMethod
@@ -151,16 +151,20 @@ def kept_index(
     output: Path,
     *,
     min_face_px: int,
+    is_any: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> FaceIndex:
     """Return the index kept for a conversion to `output`; analyse and keep it when there is none.
 
     An index without faces is returned but not kept: a conversion must say that there is nothing to do.
+
+    Args:
+        is_any: an index that is there is taken with whatever settings it has.
     """
     source = reader.info.path
     digest = clip_fingerprint(source)
     place = index_path(source, output, digest, reader.info.video_stream)
-    index = load_index(place, digest, detector.name, min_face_px)
+    index = index_there(place, digest) if is_any else load_index(place, digest, detector.name, min_face_px)
     if index is None:
         index = analyse(reader, detector, min_face_px=min_face_px, needs_face=False, on_progress=on_progress)
         if index.faces:

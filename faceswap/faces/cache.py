@@ -43,14 +43,33 @@ def load_index(path: Path, fingerprint: str, detector: str, min_face_px: int) ->
     Raises:
         UnsupportedInputError: the file of edits cannot be read.
     """
+    index = index_there(path, fingerprint)
+    fits = index is not None and index.detector == detector and index.min_face_px == min_face_px
+    return index if fits else None
+
+
+def index_there(path: Path, fingerprint: str) -> FaceIndex | None:
+    """Return the stored index with its edits when it is whole and of this clip, whatever its settings.
+
+    Raises:
+        UnsupportedInputError: the file of edits cannot be read.
+    """
     if not path.is_file():
         return None
     try:
         index = FaceIndex.load(path)
     except UnsupportedInputError:
         return None  # of another version, or damaged: the clip is analysed anew
-    fits = index.fingerprint == fingerprint and index.detector == detector and index.min_face_px == min_face_px
-    return _with_edits(index, path) if fits and index.every == 1 else None
+    return _with_edits(index, path) if index.fingerprint == fingerprint and index.every == 1 else None
+
+
+def replaced_notes(path: Path, fingerprint: str) -> tuple[str, ...]:
+    """Return what to say when an index that is there does not fit, so that the clip is analysed anew."""
+    there = index_there(path, fingerprint)
+    if there is None:
+        return ()
+    how = f"{there.detector}, faces of {there.min_face_px} px and more"
+    return (f"a face index of other settings ({how}) is replaced; edits by hand stay",)
 
 
 def index_digest(path: Path) -> str:

@@ -10,32 +10,72 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from faceswap.config import Settings
-from faceswap.errors import UnsupportedInputError
+from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.faces.index_words import check_name
 from faceswap.files import write_atomic
 from faceswap.types import Face
 
 SCHEMA_VERSION = 1
 _TOLERANCE = 0.1
 """How far an interpolated box may be off before a key box is kept, in sides of the box."""
-KeyBox = tuple[int, float, float, float, float]
+_SMALLEST_PX = 2
+"""Five points that lie closer than that are no face."""
+_FURTHEST_PX = 1e6
+"""No picture reaches further than that."""
+Frame = Annotated[int, Field(ge=0, lt=2**40)]
+Pixels = Annotated[float, Field(ge=-_FURTHEST_PX, le=_FURTHEST_PX)]
+Point = tuple[Pixels, Pixels]
+KeyBox = tuple[Frame, Pixels, Pixels, Pixels, Pixels]
 """Frame, x0, y0, x1, y1 (px)."""
+
+
+def _rising(keys: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Check that keys are in the order of their frames."""
+    if any(before[0] >= after[0] for before, after in pairwise(keys)):
+        raise ValueError("the frames of keys must rise")
+    return keys
+
+
+Trail = Annotated[tuple[KeyBox, ...], Field(min_length=1), AfterValidator(_rising)]
+FivePoints = tuple[Point, Point, Point, Point, Point]
+
+
+def _a_face(points: FivePoints) -> FivePoints:
+    """Check that five points can be a face's."""
+    if np.ptp(np.array(points), axis=0).max() < _SMALLEST_PX:
+        raise ValueError(f"the five points of a face lie within {_SMALLEST_PX} px of each other")
+    return points
+
+
+def _a_name(name: str) -> str:
+    """Check that a person can be named so."""
+    try:
+        return check_name(name)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
 
 
 class _OnFaces(Settings):
     """An edit of faces that are there."""
 
-    start: int = Field(ge=0)
-    stop: int
+    start: Frame
+    stop: Frame
     """Frames, half-open."""
-    trail: tuple[KeyBox, ...] = Field(min_length=1)
+    trail: Trail
     """Where the face was when the edit was made; between key boxes it is interpolated."""
+
+    @model_validator(mode="after")
+    def _is_a_run(self) -> Self:
+        if self.start >= self.stop:
+            raise ValueError(f"a run of frames from {self.start} up to {self.stop} holds none")
+        return self
 
     def box_at(self, frame: int) -> NDArray[np.float64]:
         """Return the (4,) box expected in a frame."""
@@ -52,11 +92,11 @@ class Move(_OnFaces):
     """The faces are somewhere else: turned and scaled about their middle, then shifted."""
 
     kind: Literal["move"] = "move"
-    x: float = 0.0
-    y: float = 0.0
+    x: Pixels = 0.0
+    y: Pixels = 0.0
     """px of the frame."""
     scale: float = Field(1.0, gt=0.1, lt=10)
-    degrees: float = 0.0
+    degrees: float = Field(0.0, ge=-360, le=360)
     """Clockwise."""
     ease: int = Field(0, ge=0)
     """Frames over which the change grows at the start and fades at the end."""
@@ -66,9 +106,9 @@ class Reassign(_OnFaces):
     """The faces are another person's, or belong to another track."""
 
     kind: Literal["reassign"] = "reassign"
-    person: str | None = None
+    person: Annotated[str, AfterValidator(_a_name)] | None = None
     """Name of the person; None = as it was."""
-    other: tuple[KeyBox, ...] | None = None
+    other: Trail | None = None
     """Where the track was that they join; None = they become a track of their own, or only get the name."""
     is_new: bool = False
     """They become a track of their own."""
@@ -78,7 +118,11 @@ class Add(Settings):
     """A face that was not found."""
 
     kind: Literal["add"] = "add"
-    keys: tuple[tuple[int, tuple[tuple[float, float], ...]], ...] = Field(min_length=1)
+    keys: Annotated[
+        tuple[tuple[Frame, Annotated[FivePoints, AfterValidator(_a_face)]], ...],
+        Field(min_length=1),
+        AfterValidator(_rising),
+    ]
     """Frame and five points (px: eyes, nose tip, mouth corners, left before right as seen); interpolated in between."""
 
 
@@ -98,7 +142,7 @@ def load_edits(path: Path, fingerprint: str) -> tuple[Edit, ...]:
     Raises:
         UnsupportedInputError: it cannot be read, or is of another clip: work by hand is never passed over in silence.
     """
-    if not path.is_file():
+    if not path.exists():
         return ()
     try:
         kept = TypeAdapter(_EditsFile).validate_json(path.read_bytes())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faceswap.config import validated
 from faceswap.errors import UsageError
 from faceswap.faces.analyse import kept_index
 from faceswap.faces.base import Detector, overlap
@@ -39,17 +40,21 @@ class HandWork:
     @classmethod
     def open(
         cls,
-        clip: Path,
+        reader: VideoReader,
         output: Path,
         detector: Detector,
         *,
         min_face_px: int = 24,
+        is_any: bool = False,
         on_progress: OnProgress = ignore_progress,
     ) -> HandWork:
-        """Open the index that a conversion of `clip` to `output` uses; the clip is analysed when there is none."""
-        reader = VideoReader(clip)
-        index = kept_index(reader, detector, output, min_face_px=min_face_px, on_progress=on_progress)
-        place = index_path(clip, output, index.fingerprint, reader.info.video_stream)
+        """Open the index that a conversion of the reader's clip to `output` uses; analyse the clip when there is none.
+
+        Args:
+            is_any: an index that is there is taken with whatever settings it has.
+        """
+        index = kept_index(reader, detector, output, min_face_px=min_face_px, is_any=is_any, on_progress=on_progress)
+        place = index_path(reader.info.path, output, index.fingerprint, reader.info.video_stream)
         if not place.is_file():
             index.save(place)  # without a face: one may be added by hand
         return cls(reader, place, open_index(place), list(load_edits(edits_path(place), index.fingerprint)))
@@ -104,7 +109,8 @@ class HandWork:
         if not 0.1 < scale < 10:
             raise UsageError(f"--scale {scale} is not possible; allowed: 0.1 to 10")
         run = _run_of(self.faces_of(track, frames))
-        edit = Move(**run, x=x, y=y, scale=scale, degrees=degrees, ease=ease)
+        values = {"x": x, "y": y, "scale": scale, "degrees": degrees, "ease": ease}
+        edit = validated(Move, {**run, **values}, "the move")
         self._keep(edit)
         return edit
 
@@ -142,9 +148,9 @@ class HandWork:
         Args:
             points: frame and five points (px) each; frames in between are interpolated.
         """
-        edit = Add(keys=tuple(sorted(points)))
-        if len({frame for frame, _ in edit.keys}) < len(edit.keys):
+        if len({frame for frame, _ in points}) < len(points):
             raise UsageError("--points gives one frame twice; give each frame once")
+        edit = validated(Add, {"keys": tuple(sorted(points))}, "--points")
         self._check_free(edit)
         self._keep(edit)
         return edit
@@ -181,7 +187,7 @@ class HandWork:
             raise UsageError(f"frame {last} does not exist; the clip has the frames 0 to {self.index.num_frames - 1}")
         if self.index.shot_of(edit.keys[0][0]) != self.index.shot_of(last):
             raise UsageError("a track ends with its shot; add the face in each shot by a command of its own")
-        for face in added_faces(edit, track=0):
+        for face in added_faces(edit, 0, self.index.num_frames):
             for other in self.index.faces_at(face.frame):
                 if overlap(face.box, other.box) > 0.3:
                     raise UsageError(

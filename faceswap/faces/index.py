@@ -18,6 +18,7 @@ import numpy as np
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
+from faceswap.schemes import SCHEMES
 from faceswap.types import Face, FrameTable, Shot, Transition
 
 SCHEMA_VERSION = 3
@@ -93,7 +94,7 @@ class FaceIndex:
                 os.replace(temporary, path)
                 sync_folder(path.parent)
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 temporary.unlink()
 
     def _fill(self, database: sqlite3.Connection) -> None:
@@ -132,7 +133,7 @@ class FaceIndex:
                         f"{path} has schema {meta['schema_version']}, this version reads {SCHEMA_VERSION}; "
                         "delete it to analyse anew"
                     )
-                return cls(
+                index = cls(
                     fingerprint=meta["fingerprint"],
                     detector=meta["detector"],
                     frames=_frame_table(Fraction(meta["time_base"]), database),
@@ -145,10 +146,30 @@ class FaceIndex:
                     ),
                     faces=tuple(map(_face, database.execute("SELECT * FROM faces ORDER BY frame, track"))),
                 )
-        except (sqlite3.Error, KeyError, ValueError, TypeError, IndexError) as error:
+                _check_whole(index)
+                return index
+        except (sqlite3.Error, KeyError, ValueError, TypeError, IndexError, ArithmeticError) as error:
             raise UnsupportedInputError(
                 f"{path} is not a readable face index ({error}); delete it to analyse anew"
             ) from error
+
+
+def _check_whole(index: FaceIndex) -> None:
+    """Raise ValueError where parts of an index contradict each other."""
+    if not index.num_frames or not index.shots:
+        raise ValueError("it holds no frames or no shots")
+    if any(shot.start >= shot.stop for shot in index.shots):
+        raise ValueError("a shot ends before it begins")
+    for face in index.faces:
+        if not 0 <= face.frame < index.num_frames:
+            raise ValueError(f"a face lies in frame {face.frame} of {index.num_frames}")
+        assert face.frame_from_canonical is not None, "only aligned faces are indexed"
+        arrays = (face.box, face.landmarks, face.frame_from_canonical)
+        scheme = SCHEMES.get(face.scheme)
+        if scheme is None or [array.shape for array in arrays] != [(4,), (scheme.num_points, 2), (2, 3)]:
+            raise ValueError(f"a face in frame {face.frame} has another shape")
+        if not all(np.isfinite(array).all() for array in arrays) or not face.frame_from_canonical[:, :2].any():
+            raise ValueError(f"a face in frame {face.frame} is nowhere")
 
 
 def _frame_table(time_base: Fraction, database: sqlite3.Connection) -> FrameTable:

@@ -81,4 +81,7 @@ class Runner:
                 )
 
     def _run(self, batch: NDArray) -> list[NDArray]:
-        return self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+        try:
+            return self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+        except Exception as error:  # as above
+            raise UnsupportedInputError(f"{self._what} fails when it is run by onnxruntime: {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -60,7 +59,7 @@ def undo_last(faceset: FaceSet) -> tuple[Action, int]:
 def log(faceset: FaceSet) -> list[Action]:
     """Return what was done, latest first."""
     query = "SELECT id, time, what, (SELECT COUNT(*) FROM changes WHERE action = id), is_undone FROM actions ORDER BY id DESC"
-    with closing(faceset.connect()) as database:
+    with faceset.reading() as database:
         return [
             Action(number, time, what, n, bool(undone)) for number, time, what, n, undone in database.execute(query)
         ]

@@ -69,7 +69,8 @@ def _gaps(source: Sequence[FaceRecord], target: Sequence[FaceRecord]) -> list[st
 
 def _own_gaps(source: Sequence[FaceRecord]) -> list[str]:
     return [
-        f"{there or 'None'} of {len(source)} faces {name}: a target that shows such faces will not be matched well."
+        f"{f'Only {there}' if there else 'None'} of {len(source)} faces {name}: "
+        "a target that shows such faces will not be matched well."
         for name, key, low, high in _REGIONS[:7]
         if (there := _count(source, key, low, high)) < _ENOUGH // 5
     ]

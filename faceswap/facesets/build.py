@@ -13,6 +13,7 @@ from faceswap.faces.base import Detector
 from faceswap.faces.registry import make_detector
 from faceswap.facesets.crops import STORES, CropSettings, Store, add_clip
 from faceswap.facesets.inputs import expanded
+from faceswap.facesets.schema import check_actor
 from faceswap.facesets.store import FaceSet
 from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.media.reader import open_clip
@@ -153,8 +154,7 @@ def extract_faces(
 
 
 def _check(actor: str, size: int, every: int, min_face_px: int, store: str) -> None:
-    if not actor.strip() or actor != actor.strip() or "/" in actor or "\n" in actor:
-        raise UsageError(f"--actor {actor!r} is not a usable name; use letters, digits, dashes")
+    check_actor(actor)
     if not 64 <= size <= 1024 or size % 32:
         raise UsageError(f"--size {size} is not possible; allowed: 64 to 1024 in steps of 32")
     if every < 1:

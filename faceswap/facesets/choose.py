@@ -48,7 +48,7 @@ def value_of(record: FaceRecord, key: str) -> float:
         UsageError: an unknown key.
     """
     if key not in KEYS:
-        raise UsageError(f"crops cannot be ordered by {key!r}; allowed: {', '.join(KEYS)}")
+        raise UsageError(f"crops cannot be ordered by {key!r}; allowed: {', '.join(KEYS)}, cluster, time")
     assert record.figures is not None, "measured records only"
     return float(KEYS[key](record, record.figures))
 

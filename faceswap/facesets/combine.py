@@ -16,7 +16,7 @@ from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.facesets.crops import JPEG_QUALITY
 from faceswap.facesets.looking import link_or_copy
 from faceswap.facesets.measure import measured_records
-from faceswap.facesets.schema import FaceRecord
+from faceswap.facesets.schema import FaceRecord, check_actor
 from faceswap.facesets.store import ClipRow, FaceSet
 from faceswap.files import disk_errors_named, folder_lock, sync_file, sync_folder
 from faceswap.media.picture_depth import read_deep_picture
@@ -60,7 +60,9 @@ def merge(
         UsageError: different actors and none named. CropMismatchError: a faceset does not hold the crop.
     """
     actors = sorted({faceset.actor for faceset in sets})
-    if actor is None and len(actors) > 1:
+    if actor is not None:
+        check_actor(actor)
+    elif len(actors) > 1:
         raise UsageError(f"the facesets are of {', '.join(actors)}; say with --actor whose the result is")
     crop = crop or sets[0].crop
     for faceset in sets:

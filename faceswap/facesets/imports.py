@@ -24,7 +24,7 @@ from faceswap.facesets.figures import measure
 from faceswap.facesets.foreign import MAX_SIDE, ForeignFace, picture_size
 from faceswap.facesets.imports_dfl import read_dfl_jpeg, read_pak
 from faceswap.facesets.imports_faceswap import read_faceswap_png, read_fsa
-from faceswap.facesets.schema import FaceRecord
+from faceswap.facesets.schema import FaceRecord, check_actor
 from faceswap.facesets.store import FaceSet
 from faceswap.files import disk_errors_named, folder_lock, sync_file, sync_folder
 from faceswap.media.pictures import encode_picture
@@ -153,6 +153,7 @@ def import_faces(
         UsageError: bad settings or paths. UnsupportedInputError: when nothing could be used.
     """
     is_new = not (Path(faceset) / "faces.db").is_file()
+    check_actor(actor)
     store = FaceSet.create(faceset, actor, CropSpec(size, coverage, margin, geometry.CANONICAL))
     try:
         return _import_all(_Import(store, era, device, on_progress), inputs, None if frames is None else Path(frames))

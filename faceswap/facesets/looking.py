@@ -11,10 +11,10 @@ from pathlib import Path
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
-from faceswap.files import disk_errors_named, write_atomic
+from faceswap.files import disk_errors_named, temporary_beside, write_atomic
 
 _LIST = ".faceset-view.json"
-"""Which crop each picture of the folder is; written first, so that a half-made folder is known as one."""
+"""Which crop each picture of the folder is."""
 
 
 def write_view(
@@ -23,7 +23,8 @@ def write_view(
     """Put crops into a new folder under names that sort in the given order.
 
     Hard links where the disk allows it, else copies: crops take no second room, and deleting them there deletes nothing
-    here. A viewer that changes pictures in place needs `is_copy`.
+    here. A viewer that changes pictures in place needs `is_copy`. The folder appears when it is whole: what a half-made one
+    lacks would look as if it had been deleted by hand.
 
     Args:
         records: (what to show in the name, crop) in order.
@@ -38,12 +39,17 @@ def write_view(
         f"{number:0{digits}d}_{_safe(text)}_{Path(record.file).name}": record.file
         for number, (text, record) in enumerate(records, start=1)
     }
-    with disk_errors_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"faceset": str(faceset.path.resolve()), "crops": names}
-        write_atomic(folder / _LIST, json.dumps(content).encode())
-        for name, file in names.items():
-            link_or_copy(faceset.path / file, folder / name, is_copy)
+    temporary = temporary_beside(folder.absolute())
+    try:
+        with disk_errors_named(folder):
+            temporary.mkdir(parents=True)
+            content = {"faceset": str(faceset.path.resolve()), "crops": names}
+            write_atomic(temporary / _LIST, json.dumps(content).encode())
+            for name, file in names.items():
+                link_or_copy(faceset.path / file, temporary / name, is_copy)
+            temporary.rename(folder.absolute())
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

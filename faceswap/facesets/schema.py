@@ -6,9 +6,19 @@ from dataclasses import dataclass, fields
 
 from numpy.typing import NDArray
 
+from faceswap.errors import UsageError
 from faceswap.types import FIVE, Matrix
 
 SCHEMA_VERSION = 2
+_LONGEST_NAME = 100
+
+
+def check_actor(name: str) -> None:
+    """Raise UsageError unless an actor can be named so: models, folders and options carry the name."""
+    if not name.strip() or name != name.strip() or "/" in name or not name.isprintable():
+        raise UsageError(f"--actor {name[:_LONGEST_NAME]!r} is not a usable name; use letters, digits, dashes")
+    if len(name) > _LONGEST_NAME:
+        raise UsageError(f"--actor {name[:20]!r}... has {len(name)} letters; allowed: {_LONGEST_NAME}")
 
 
 @dataclass(frozen=True, slots=True)

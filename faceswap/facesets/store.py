@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,15 @@ from numpy.typing import NDArray
 from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
 from faceswap.facesets.schema import FIGURE_COLUMNS, RECORD_COLUMNS, SCHEMA_VERSION, TABLES, FaceRecord, Figures
 from faceswap.facesets.upgrade import upgrade
-from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
+from faceswap.files import disk_errors_named, remove_stale_temporaries, sync_file, sync_folder, temporary_beside
+from faceswap.schemes import SCHEMES
 from faceswap.types import CropSpec
 
 _DATABASE = "faces.db"
 _COLUMNS = ", ".join(RECORD_COLUMNS + FIGURE_COLUMNS)
+_FILE = re.compile(r"faces/[^/.\0][^/\0]*")
+_LOCK_SECONDS = 60.0
+"""How long to wait for another command that is writing; the longest transaction writes the rows of one clip."""
 _ARRAYS = ("box", "landmarks", "patch_from_frame")
 
 
@@ -61,7 +66,7 @@ class FaceSet:
                 f"{path} is not a faceset (it holds no {_DATABASE}); make one with `faceswap extract CLIP -o {path} --actor NAME`"
             )
         try:
-            with disk_errors_named(path), closing(_connect(path)) as database:
+            with _database(path) as database:
                 meta = dict(database.execute("SELECT key, value FROM meta"))
                 version = int(meta["schema_version"])
                 if not 1 <= version <= SCHEMA_VERSION:
@@ -72,10 +77,8 @@ class FaceSet:
                 if version < SCHEMA_VERSION:
                     upgrade(database)
                 return store
-        except (sqlite3.Error, KeyError, ValueError, TypeError) as error:
-            raise UnsupportedInputError(
-                f"{path / _DATABASE} cannot be read ({error}); extract the faceset again"
-            ) from error
+        except (KeyError, ValueError, TypeError) as error:
+            raise _damaged(path, error) from error
 
     @classmethod
     def create(cls, path: Path | str, actor: str, crop: CropSpec) -> FaceSet:
@@ -95,37 +98,44 @@ class FaceSet:
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file, not a folder; choose another place for the faceset")
         temporary = temporary_beside(path / _DATABASE)
-        with disk_errors_named(path):
-            (path / "faces").mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(temporary)) as database, database:
-                for statement in TABLES:
-                    database.execute(statement)
-                meta = {"schema_version": str(SCHEMA_VERSION), "actor": actor, "crop": json.dumps(asdict(crop))}
-                database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            sync_file(temporary)
-            os.replace(temporary, path / _DATABASE)
-            sync_folder(path)
+        try:
+            with disk_errors_named(path):
+                (path / "faces").mkdir(parents=True, exist_ok=True)
+                remove_stale_temporaries(path / _DATABASE)
+                with closing(sqlite3.connect(temporary)) as database, database:
+                    for statement in TABLES:
+                        database.execute(statement)
+                    meta = {"schema_version": str(SCHEMA_VERSION), "actor": actor, "crop": json.dumps(asdict(crop))}
+                    database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                sync_file(temporary)
+                os.replace(temporary, path / _DATABASE)
+                sync_folder(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
         return cls(path, actor, crop)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection whose changes are all kept or, after an error, none."""
-        with disk_errors_named(self.path), closing(_connect(self.path)) as database, database:
+        with _database(self.path) as database, database:
             yield database
 
-    def connect(self) -> sqlite3.Connection:
-        """Return a connection to the database; the caller closes it."""
-        return _connect(self.path)
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection to read by."""
+        with _database(self.path) as database:
+            yield database
 
     def has_clip(self, fingerprint: str, every: int) -> bool:
         """True when the clip was extracted already with the same spacing."""
         query = "SELECT 1 FROM clips WHERE fingerprint = ? AND every = ?"
-        with closing(_connect(self.path)) as database:
+        with _database(self.path) as database:
             return database.execute(query, (fingerprint, every)).fetchone() is not None
 
     def clips(self) -> list[ClipRow]:
         """Return the clips and pictures, by path."""
-        with closing(_connect(self.path)) as database:
+        with _database(self.path) as database:
             rows = database.execute("SELECT fingerprint, path, every, num_frames FROM clips ORDER BY path, fingerprint")
             return [ClipRow(*row) for row in rows]
 
@@ -163,8 +173,11 @@ class FaceSet:
         """Return the kept faces, or all, in a fixed order."""
         chosen = "" if with_dropped else "WHERE dropped = ''"
         query = f"SELECT {_COLUMNS} FROM faces {chosen} ORDER BY clip, frame, track"
-        with closing(_connect(self.path)) as database:
-            return [_record(row) for row in database.execute(query)]
+        with _database(self.path) as database:
+            try:
+                return [_record(row) for row in database.execute(query)]
+            except (ValueError, TypeError) as error:
+                raise _damaged(self.path, error) from error
 
     def set_figures(self, figures: Mapping[str, Figures]) -> None:
         """Keep what was measured, by file."""
@@ -194,7 +207,7 @@ class FaceSet:
         return self._meta("encoder")
 
     def _meta(self, key: str) -> str | None:
-        with closing(_connect(self.path)) as database:
+        with _database(self.path) as database:
             row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -202,7 +215,7 @@ class FaceSet:
         """Return the identity vectors by file; those of another encoder do not count."""
         if self.encoder() != encoder:
             return {}
-        with closing(_connect(self.path)) as database:
+        with _database(self.path) as database:
             rows = database.execute("SELECT file, embedding FROM faces WHERE embedding IS NOT NULL")
             return {file: np.frombuffer(data, dtype="<f2").astype(np.float32) for file, data in rows}
 
@@ -216,10 +229,21 @@ class FaceSet:
             database.executemany("UPDATE faces SET embedding = ? WHERE file = ?", rows)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path / _DATABASE)
-    database.execute("PRAGMA synchronous = FULL")
-    return database
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection; what the database complains about is told in the words of `errors`."""
+    try:
+        with disk_errors_named(path), closing(sqlite3.connect(path / _DATABASE, timeout=_LOCK_SECONDS)) as database:
+            database.execute("PRAGMA synchronous = FULL")
+            yield database
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise  # a mistake of ours, not a damaged file
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UnsupportedInputError:
+    return UnsupportedInputError(f"{path / _DATABASE} cannot be read ({error}); extract the faceset again")
 
 
 def _row(record: FaceRecord) -> tuple[object, ...]:
@@ -234,7 +258,23 @@ def _row(record: FaceRecord) -> tuple[object, ...]:
 
 def _record(row: tuple) -> FaceRecord:
     values: dict[str, Any] = dict(zip(RECORD_COLUMNS, row, strict=False))
+    if not _FILE.fullmatch(values["file"]):  # a stranger's faceset must not reach other files
+        raise ValueError(f"{values['file']!r} is no file of a faceset")
     for name in _ARRAYS:
         values[name] = np.array(json.loads(values[name]), dtype=np.float64)
+        if not np.isfinite(values[name]).all():
+            raise ValueError(f"{name} of {values['file']} is not finite")
+    if values["patch_from_frame"].shape != (2, 3) or values["box"].shape != (4,):
+        raise ValueError(f"box or matrix of {values['file']} has another shape")
+    scheme = SCHEMES.get(values["scheme"])
+    if scheme is None or values["landmarks"].shape != (scheme.num_points, 2):
+        raise ValueError(f"landmarks of {values['file']} are not of a known scheme")
     measured = row[len(RECORD_COLUMNS) :]
-    return FaceRecord(**values, figures=None if None in measured else Figures(*measured))
+    return FaceRecord(**values, figures=None if None in measured else _figures(measured))
+
+
+def _figures(measured: Sequence[Any]) -> Figures:
+    *numbers, code, look = measured
+    if not np.isfinite(np.array(numbers, dtype=np.float64)).all():
+        raise ValueError("a figure is not finite")
+    return Figures(*[*numbers, str(code), bytes(look)])

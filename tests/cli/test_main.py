@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from clips import astronaut_picture, gradient_picture, make_clip, truncated
 from makers import tiny_model
 from people import make_two_person_clip
+
+from faceswap.cli.main import main
 
 COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
@@ -244,3 +247,19 @@ def test_index_shows_tracks_and_takes_edits(tmp_path: Path) -> None:
     assert json.loads(summary)["faces"] == 4
     assert faceswap("index", "undo", clip).returncode == 0
     assert faceswap("index", "drop", clip, "--track", "9").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOENT, 1), (errno.EACCES, 1), (errno.ENOSPC, 6), (errno.EMFILE, 6)]
+)
+def test_what_the_system_refuses_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    def refuse(**_options: object) -> None:
+        raise OSError(number, "no", "/some/place")
+
+    monkeypatch.setattr("faceswap.cli.main.app", refuse)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == code
+    assert capsys.readouterr().err.startswith("faceswap: /some/place: no")

@@ -85,6 +85,8 @@ def test_unasked_a_model_that_cannot_tell_leaves_it_at_the_largest(
     largest = cast(faces="main").roles
     models[0].likeness = {}
     assert cast().roles == largest
+    assert "--auto lets it try" in cast().notes[0]
+    assert cast(faces="main").notes == ()
     models[0].likeness = dict.fromkeys(("anna", "bert"), Likeness(0.5, 0.45))
     assert cast().roles == largest
 

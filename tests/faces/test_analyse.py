@@ -11,7 +11,7 @@ from makers import detector
 from faceswap import geometry
 from faceswap.errors import InterruptedRunError, NoFaceError, UsageError
 from faceswap.faces.analyse import analyse, kept_index
-from faceswap.faces.cache import index_path, load_index
+from faceswap.faces.cache import index_path, load_index, replaced_notes
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.method import FaceMethod, method_name
 from faceswap.faces.views import square_view
@@ -249,4 +249,7 @@ def test_kept_index_of_other_settings_is_not_used(clip: Path, tmp_path: Path) ->
     assert load_index(place, first.fingerprint, method_name(name), 24) is not None
     assert load_index(place, first.fingerprint, method_name(name, refine=2), 24) is None
     assert load_index(place, first.fingerprint, method_name(name, "facemesh-1"), 24) is None
+    assert replaced_notes(place, first.fingerprint)[0].startswith(f"a face index of other settings ({name}, ")
+    assert replaced_notes(tmp_path / "none.faces.db", first.fingerprint) == ()
     assert kept_index(reader, FaceMethod(detector(), refine=2), output, min_face_px=24).detector == f"{name}+refine2"
+    assert kept_index(reader, detector(), output, min_face_px=24, is_any=True).detector == f"{name}+refine2"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,14 @@ from faceswap.faces.edits import Add, Drop, Edit, Move, Reassign, box_on, load_e
 from faceswap.faces.handwork import HandWork
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.index_words import check_name, parse_frames, parse_points, parse_shift, parse_tracks
+from faceswap.media.reader import VideoReader
 from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import Face, Shot
 
 NUM_FRAMES = 40
+
+
+FIVE_POINTS = ((10.0, 10.0), (40.0, 10.0), (25.0, 28.0), (14.0, 42.0), (36.0, 42.0))
 
 
 def walk(track: int, x: float, *, frames: range = range(NUM_FRAMES), offset: float = 0.0) -> list[Face]:
@@ -127,7 +132,7 @@ def test_edits_that_meet_nothing_are_named_by_their_number() -> None:
         Drop(**run_of(LEFT)),
         Move(**run_of(LEFT), x=1.5, ease=2),
         Reassign(**run_of(LEFT), person="alice", other=trail_of(RIGHT)),
-        Add(keys=((3, ((1.0, 2.0),) * 5),)),
+        Add(keys=((3, FIVE_POINTS),)),
     ],
     ids=["drop", "move", "reassign", "add"],
 )
@@ -156,7 +161,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def open_work(clip: Path, folder: Path) -> HandWork:
-    return HandWork.open(clip, folder / "out.mp4", detector())
+    return HandWork.open(VideoReader(clip), folder / "out.mp4", detector())
 
 
 def test_work_by_hand_survives_deleting_the_index(clip: Path, tmp_path: Path) -> None:
@@ -248,3 +253,58 @@ def test_words_are_read() -> None:
 def test_words_that_make_no_sense_are_refused(parse: object, text: str) -> None:
     with pytest.raises(UsageError):
         parse(text)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": -5},
+        {"stop": 0},
+        {"start": 10**30, "stop": 10**31},
+        {"trail": []},
+        {"trail": [[0, float("nan"), 0, 9, 9]]},
+        {"trail": [[0, 1e308, 0, 9, 9]]},
+        {"trail": [[9, 0, 0, 9, 9], [0, 0, 0, 9, 9]]},
+        {"kind": "move", "degrees": 1e308},
+        {"kind": "move", "x": 1e300},
+        {"kind": "reassign", "other": []},
+        {"kind": "reassign", "person": "a\nb"},
+    ],
+)
+def test_file_of_edits_with_nonsense_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    edit = {"kind": "drop", "start": 0, "stop": 9, "trail": [[0, 0, 0, 9, 9]]} | change
+    path = tmp_path / "clip.edits.json"
+    path.write_text(json.dumps({"fingerprint": "f", "edits": [edit]}))
+    with pytest.raises(UnsupportedInputError, match="mend the file"):
+        load_edits(path, "f")
+
+
+@pytest.mark.parametrize("frames", [(-1,), (9, 5), (5, 5)])
+def test_added_faces_need_frames_that_rise(tmp_path: Path, frames: tuple[int, ...]) -> None:
+    path = tmp_path / "clip.edits.json"
+    keys = [[frame, FIVE_POINTS] for frame in frames]
+    path.write_text(json.dumps({"fingerprint": "f", "edits": [{"kind": "add", "keys": keys}]}))
+    with pytest.raises(UnsupportedInputError, match="mend the file"):
+        load_edits(path, "f")
+
+
+def test_faces_added_far_beyond_the_end_cost_nothing() -> None:
+    index, lost = edited(index_of(), [Add(keys=((3, FIVE_POINTS), (10**9, FIVE_POINTS)))])
+    assert not lost
+    assert [face.frame for face in index.faces] == list(range(3, NUM_FRAMES))
+
+
+def test_folder_in_place_of_the_edits_is_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedInputError, match="directory"):
+        load_edits(tmp_path, "f")
+
+
+def test_values_that_no_edit_can_have_are_usage_errors(clip: Path, tmp_path: Path) -> None:
+    work = open_work(clip, tmp_path)
+    (track, *_) = {face.track for face in work.index.faces}
+    for change in ({"degrees": float("inf")}, {"x": 1e300}, {"degrees": 721.0}):
+        with pytest.raises(UsageError, match="the move"):
+            work.move(track, **change)
+    with pytest.raises(UsageError, match="of each other"):
+        work.add([(0, ((10.0, 10.0),) * 5)])
+    assert not work.edits

@@ -103,6 +103,32 @@ def test_damaged_index_is_named_as_such(tmp_path: Path, damage: object) -> None:
         FaceIndex.load(path)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE faces SET frame_from_canonical = '[[NaN, 0, 0], [0, NaN, 0]]' WHERE frame = 1",
+        "UPDATE faces SET frame_from_canonical = '[[0, 0, 0], [0, 0, 0]]' WHERE frame = 1",
+        "UPDATE faces SET frame_from_canonical = '[1]'",
+        "UPDATE faces SET scheme = 'of another planet'",
+        "UPDATE faces SET landmarks = '[[1, 2]]'",
+        "UPDATE faces SET box = '[1, 2]'",
+        "UPDATE faces SET frame = 99 WHERE frame = 5",
+        "UPDATE faces SET frame = -5 WHERE frame = 5",
+        "UPDATE shots SET start = 9 WHERE start = 4",
+        "DELETE FROM shots",
+        "DELETE FROM frames",
+        "UPDATE meta SET value = '1/0' WHERE key = 'time_base'",
+    ],
+)
+def test_index_that_contradicts_itself_is_refused(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "clip.faces.db"
+    small_index().save(path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(statement)
+    with pytest.raises(UnsupportedInputError, match="delete it to analyse anew"):
+        FaceIndex.load(path)
+
+
 def test_index_of_another_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "clip.faces.db"
     small_index().save(path)

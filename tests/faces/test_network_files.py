@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from makers import FixedDetector, detector
-from onnx_files import pixel_reader, planted, scrfd_outputs, with_external_weights, write
+from onnx import helper
+from onnx_files import graph_bytes, pixel_reader, planted, scrfd_outputs, with_external_weights, write
 
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.faces.adding import add_weights
@@ -82,6 +84,7 @@ def test_added_weights_are_used_by_name(home: Path) -> None:
     file = home / "My Detector v2.onnx"
     name, entry = add_weights(WeightsStore.of_user(), Path(write(file, SCRFD)), facts={"licence": "MIT"})
     assert (name, entry.role, entry.kind, entry.licence) == ("my-detector-v2", "detector", "scrfd-1", "MIT")
+    assert add_weights(WeightsStore.of_user(), file)[1] == entry  # said twice
     file.unlink()
     ((face,),) = make_detector(name).detect(np.zeros((1, 64, 96, 3), np.uint8))
     assert face.score == pytest.approx(0.8)
@@ -108,6 +111,23 @@ def test_what_cannot_be_used_is_not_added(home: Path, data: bytes) -> None:
     with pytest.raises(UnsupportedInputError):
         add_weights(WeightsStore.of_user(), Path(write(home / "x.onnx", data)))
     assert not WeightsStore.of_user().folder.exists()
+
+
+def test_pipes_and_files_of_all_memory_are_not_read(home: Path) -> None:
+    os.mkfifo(home / "pipe.onnx")
+    with pytest.raises(UsageError, match="a device or a pipe"):
+        add_weights(WeightsStore.of_user(), home / "pipe.onnx")
+    with (home / "huge.onnx").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(UnsupportedInputError, match="more than 2 GB"):
+        add_weights(WeightsStore.of_user(), home / "huge.onnx")
+
+
+def test_networks_that_fail_while_they_run_are_told_in_one_error(home: Path) -> None:
+    nodes = [helper.make_node("ConstantOfShape", ["size"], ["vector"])]
+    data = graph_bytes(nodes, (1, 3, 112, 112), {"vector": (1, 128)}, {"size": np.array([1 << 50, 1], np.int64)})
+    with pytest.raises(UnsupportedInputError, match="run by onnxruntime"):
+        make_encoder(write(home / "huge.onnx", data)).embed(np.zeros((1, 112, 112, 3), np.uint8))
 
 
 def test_boxes_alone_do_not_align_faces(home: Path) -> None:

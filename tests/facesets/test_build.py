@@ -201,7 +201,7 @@ def test_impossible_settings_are_named(tmp_path: Path, over: dict, words: str) -
         extract([Path("not-looked-at.mp4")], tmp_path, **over)
 
 
-@pytest.mark.parametrize("actor", ["", " anna", "a/b", "a\nb"])
+@pytest.mark.parametrize("actor", ["", " anna", "a/b", "a\nb", "a\udcff", "a" * 5000])
 def test_actor_without_a_usable_name_is_refused(tmp_path: Path, actor: str) -> None:
     with pytest.raises(UsageError, match="--actor"):
         extract_faces([Path("not-looked-at.mp4")], tmp_path, actor, detector=detector())

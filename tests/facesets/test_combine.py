@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from makers import tiny_faceset
 from portraits import CROP, blurred, brighter, portrait_set, same
 
 from faceswap import geometry
-from faceswap.errors import CropMismatchError, UsageError
+from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
 from faceswap.facesets import actions
 from faceswap.facesets.combine import merge, split
 from faceswap.facesets.looking import missing_from_view, write_view
@@ -149,3 +150,12 @@ def test_recut_keeps_sixteen_bits(tmp_path: Path) -> None:
     assert cut.dtype == np.uint16
     matrix = geometry.patch_from_patch(CROP, store.crop)
     np.testing.assert_array_equal(cut, geometry.warp(np.ascontiguousarray(deep[:, :, ::-1]), matrix, (128, 128)))
+
+
+def test_view_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    store = FaceSet.open(tiny_faceset(tmp_path / "set", "anna"))
+    records = store.records()
+    (store.path / records[-1].file).unlink()
+    with pytest.raises(UnsupportedInputError, match="is missing"):
+        write_view(store, [("a", record) for record in records], tmp_path / "view")
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from makers import EXTRACT_CROP, tiny_faceset
 
-from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
+from faceswap.errors import CropMismatchError, ResourceError, UnsupportedInputError, UsageError
 from faceswap.facesets.store import FaceSet
 
 
@@ -96,3 +97,58 @@ def test_failed_addition_changes_nothing(tmp_path: Path) -> None:
         store.add_clip("f" * 64, Path("clip.mp4"), 5, 10, [record, record])  # one file twice
     assert len(store.records()) == 10
     assert store.has_clip("f" * 64, 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("file", "../../outside.jpg"),
+        ("file", "faces/.."),
+        ("landmarks", "[nan"),
+        ("landmarks", "[[1, 2]]"),
+        ("scheme", "of another planet"),
+        ("patch_from_frame", "[[NaN, 0, 0], [0, 1, 0]]"),
+        ("patch_from_frame", "[1, 2]"),
+        ("box", "[1, 2, 3]"),
+        ("box", "null"),
+    ],
+)
+def test_crop_whose_facts_are_nonsense_is_refused(tmp_path: Path, column: str, value: str) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    file = faceset.records()[0].file
+    with faceset.transaction() as database:
+        database.execute(f"UPDATE faces SET {column} = ? WHERE file = ?", (value, file))
+    with pytest.raises(UnsupportedInputError, match=r"faces\.db cannot be read"):
+        faceset.records()
+
+
+def test_damage_that_shows_late_is_told_in_one_sentence(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    place = tmp_path / "faces.db"
+    data = place.read_bytes()
+    place.write_bytes(data[:8192] + b"\x55" * (len(data) - 8192))
+    with pytest.raises(UnsupportedInputError, match="extract the faceset again"):
+        faceset.records()
+
+
+def test_faceset_that_another_command_is_writing_is_said_to_be_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    file = faceset.records()[0].file
+    monkeypatch.setattr("faceswap.facesets.store._LOCK_SECONDS", 0.05)
+    with faceset.transaction() as database:
+        database.execute("UPDATE faces SET era = 'one'")
+        with pytest.raises(UsageError, match="in use by another command"):
+            faceset.set_era([file], "two")
+    assert {record.era for record in faceset.records()} == {"one"}
+
+
+def test_faceset_that_cannot_be_made_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("faceswap.facesets.store.sync_file", full)
+    with pytest.raises(ResourceError, match="No space left"):
+        FaceSet.create(tmp_path / "set", "anna", EXTRACT_CROP)
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["faces"]

@@ -8,6 +8,7 @@ import pytest
 from clips import make_clip
 
 from faceswap.errors import UnsupportedInputError
+from faceswap.media.pictures import encode_picture
 from faceswap.media.probe import probe
 
 
@@ -59,3 +60,12 @@ def test_audio_alone_is_refused(tmp_path: Path) -> None:
         output.mux(stream.encode(None))
     with pytest.raises(UnsupportedInputError, match="no video stream"):
         probe(tmp_path / "sound.m4a")
+
+
+def test_jpeg_with_exif_data_is_probed(tmp_path: Path) -> None:
+    tiff = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x01\0\0\0" + bytes(4)
+    exif = b"Exif\0\0" + tiff
+    jpeg = encode_picture(".jpg", np.full((48, 64, 3), 90, dtype=np.uint8))
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:])
+    assert probe(path).size == (48, 64)
