@@ -15,10 +15,12 @@ from onnx_files import planted, write
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
+from faceswap.convert.mask_files import mask_files
 from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.painted_files import find_painted
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
+from faceswap.store import WeightsStore
 from faceswap.types import Face, Frame, Shot
 
 SIZE = (160, 200)
@@ -82,6 +84,20 @@ def half_segmenter(path: Path) -> str:
     mask = np.zeros((1, 32, 32, 1), dtype=np.float32)
     mask[:, :, :16] = 1
     return write(path, planted({"out_mask": mask}, (1, 32, 32, 3)))
+
+
+def test_a_segmenter_is_known_by_its_bytes_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments made with another network of the same name are of no use."""
+    monkeypatch.setenv("FACESWAP_HOME", str(tmp_path))
+    store, facts = WeightsStore.of_user(), {"role": "segmenter", "kind": "xseg-1"}
+    path = Path(half_segmenter(tmp_path / "half.onnx"))
+    by_path = mask_files(ConvertConfig(segmenter=str(path)))
+    store.add("mine", path.read_bytes(), ".onnx", facts)
+    config = ConvertConfig(segmenter="mine")
+    assert mask_files(config) == by_path
+    store.remove("mine")
+    store.add("mine", path.read_bytes() + b"\x72\x00", ".onnx", facts)
+    assert mask_files(config) != by_path
 
 
 def test_segmenter_says_what_of_the_face_is_swapped(model: SwapModel, tmp_path: Path) -> None:
