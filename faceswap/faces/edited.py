@@ -41,7 +41,7 @@ class _State:
     def apply(self, edit: Edit, num_frames: int) -> bool:
         """Carry out one edit; False = there is nothing where it points."""
         if isinstance(edit, Add):
-            added = [face for face in added_faces(edit, self._free_track()) if face.frame < num_frames]
+            added = added_faces(edit, self._free_track(), num_frames)
             self.faces += added
             return bool(added)
         meant = meant_faces(self.faces, edit.trail, edit.start, edit.stop)
@@ -126,14 +126,14 @@ def moved(face: Face, edit: Move) -> Face:
     )
 
 
-def added_faces(edit: Add, track: int) -> list[Face]:
-    """Return the faces of an added track: at its keys as given, in between interpolated."""
+def added_faces(edit: Add, track: int, num_frames: int) -> list[Face]:
+    """Return the faces of an added track: at its keys as given, in between interpolated; none beyond the clip's end."""
     points = {frame: np.array(five, dtype=np.float64) for frame, five in edit.keys}
     for (start, _), (stop, _) in pairwise(edit.keys):
-        for frame in range(start + 1, stop):
+        for frame in range(start + 1, min(stop, num_frames)):
             share = (frame - start) / (stop - start)
             points[frame] = points[start] + share * (points[stop] - points[start])
-    return [_face_of(frame, five, track) for frame, five in sorted(points.items())]
+    return [_face_of(frame, five, track) for frame, five in sorted(points.items()) if frame < num_frames]
 
 
 def _face_of(frame: int, five: np.ndarray, track: int) -> Face:

@@ -7,6 +7,7 @@ even, it finds them again. The file stands beside the index and outlives it.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from faceswap.config import Settings
 from faceswap.errors import UnsupportedInputError
@@ -26,6 +27,19 @@ _TOLERANCE = 0.1
 """How far an interpolated box may be off before a key box is kept, in sides of the box."""
 KeyBox = tuple[int, float, float, float, float]
 """Frame, x0, y0, x1, y1 (px)."""
+FivePoints = Annotated[tuple[tuple[float, float], ...], Field(min_length=5, max_length=5)]
+"""(x, y) of eyes, nose tip, mouth corners, px."""
+
+
+def _rising(keys: Sequence[tuple]) -> Sequence[tuple]:
+    """Check that keys, which begin with their frame, are in the order of frames: files are mended by hand."""
+    frames = [key[0] for key in keys]
+    if frames and (frames[0] < 0 or any(a >= b for a, b in pairwise(frames))):
+        raise ValueError("frames must rise from 0")
+    return keys
+
+
+Trail = Annotated[tuple[KeyBox, ...], Field(min_length=1), AfterValidator(_rising)]
 
 
 class _OnFaces(Settings):
@@ -34,7 +48,7 @@ class _OnFaces(Settings):
     start: int = Field(ge=0)
     stop: int
     """Frames, half-open."""
-    trail: tuple[KeyBox, ...] = Field(min_length=1)
+    trail: Trail
     """Where the face was when the edit was made; between key boxes it is interpolated."""
 
     def box_at(self, frame: int) -> NDArray[np.float64]:
@@ -68,7 +82,7 @@ class Reassign(_OnFaces):
     kind: Literal["reassign"] = "reassign"
     person: str | None = None
     """Name of the person; None = as it was."""
-    other: tuple[KeyBox, ...] | None = None
+    other: Trail | None = None
     """Where the track was that they join; None = they become a track of their own, or only get the name."""
     is_new: bool = False
     """They become a track of their own."""
@@ -78,7 +92,11 @@ class Add(Settings):
     """A face that was not found."""
 
     kind: Literal["add"] = "add"
-    keys: tuple[tuple[int, tuple[tuple[float, float], ...]], ...] = Field(min_length=1)
+    keys: Annotated[
+        tuple[tuple[int, FivePoints], ...],
+        Field(min_length=1),
+        AfterValidator(_rising),
+    ]
     """Frame and five points (px: eyes, nose tip, mouth corners, left before right as seen); interpolated in between."""
 
 
@@ -149,10 +167,9 @@ def _needed(frames: NDArray, boxes: NDArray, first: int, last: int) -> list[int]
 
 def box_on(trail: Sequence[KeyBox], frame: int) -> NDArray[np.float64]:
     """Return the (4,) box of a trail in a frame; beyond its ends, that of the end."""
-    if frame <= trail[0][0]:
-        return np.array(trail[0][1:])
-    for before, after in pairwise(trail):
-        if frame <= after[0]:
-            share = (frame - before[0]) / (after[0] - before[0])
-            return np.array(before[1:]) + share * (np.array(after[1:]) - np.array(before[1:]))
-    return np.array(trail[-1][1:])
+    place = bisect_left(trail, frame, key=lambda key: key[0])
+    if place in (0, len(trail)):
+        return np.array(trail[min(place, len(trail) - 1)][1:])
+    before, after = trail[place - 1], trail[place]
+    share = (frame - before[0]) / (after[0] - before[0])
+    return np.array(before[1:]) + share * (np.array(after[1:]) - np.array(before[1:]))

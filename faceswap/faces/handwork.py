@@ -13,15 +13,13 @@ from faceswap.faces.analyse import kept_index
 from faceswap.faces.base import Detector, overlap
 from faceswap.faces.cache import edits_path, index_path, open_index
 from faceswap.faces.edited import added_faces, edited
-from faceswap.faces.edits import Add, Drop, Edit, Move, Reassign, load_edits, save_edits, trail_of
+from faceswap.faces.edits import Add, Drop, Edit, FivePoints, Move, Reassign, load_edits, save_edits, trail_of
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.index_words import check_name, parse_frames
 from faceswap.media.reader import VideoReader
 from faceswap.progress import OnProgress, ignore_progress
 from faceswap.types import Face
 
-FivePoints = tuple[tuple[float, float], ...]
-"""(x, y) of eyes, nose tip, mouth corners, px."""
 _ALL_FRAMES = (0, sys.maxsize)
 
 
@@ -142,9 +140,9 @@ class HandWork:
         Args:
             points: frame and five points (px) each; frames in between are interpolated.
         """
-        edit = Add(keys=tuple(sorted(points)))
-        if len({frame for frame, _ in edit.keys}) < len(edit.keys):
+        if len({frame for frame, _ in points}) < len(points):
             raise UsageError("--points gives one frame twice; give each frame once")
+        edit = Add(keys=tuple(sorted(points)))
         self._check_free(edit)
         self._keep(edit)
         return edit
@@ -181,7 +179,7 @@ class HandWork:
             raise UsageError(f"frame {last} does not exist; the clip has the frames 0 to {self.index.num_frames - 1}")
         if self.index.shot_of(edit.keys[0][0]) != self.index.shot_of(last):
             raise UsageError("a track ends with its shot; add the face in each shot by a command of its own")
-        for face in added_faces(edit, track=0):
+        for face in added_faces(edit, 0, self.index.num_frames):
             for other in self.index.faces_at(face.frame):
                 if overlap(face.box, other.box) > 0.3:
                     raise UsageError(
