@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -45,23 +45,35 @@ def examples(*lines: str) -> str:
 def command(
     app: typer.Typer, epilog: str, name: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function `(run: Run, ...)` as a command with the common options added."""
+    """Register a function `(run: Run, ...)` as a command with the common options added.
+
+    A parameter whose type is a dataclass stands for as many options as it has fields.
+    """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function).parameters.values())[1:]
         hints = get_type_hints(function, include_extras=True)
+        groups = {p.name: hints[p.name] for p in own if is_dataclass(hints[p.name])}
 
         @functools.wraps(function)
         def wrapper(**values: Any) -> None:
             common = {key: values.pop(key) for key in _COMMON}
             if not _DEVICE.fullmatch(common["device"]):
                 raise UsageError(f"unknown device {common['device']!r}; allowed: auto, cpu, cuda, cuda:N")
+            for key, group in groups.items():
+                values[key] = group(**{field.name: values.pop(field.name) for field in fields(group)})
             console = Console(quiet=common["quiet"], verbose=common["verbose"], log_file=common["log_file"])
             with console:
                 function(Run(console, common["device"], common["seed"]), **values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters = [p.replace(annotation=hints[p.name], kind=keyword) for p in own] + [
+        parameters: list[inspect.Parameter] = []
+        for parameter in own:
+            if parameter.name in groups:
+                parameters += _options_of(groups[parameter.name])
+            else:
+                parameters.append(parameter.replace(annotation=hints[parameter.name], kind=keyword))
+        parameters += [
             inspect.Parameter(key, keyword, default=default, annotation=annotation)
             for key, (annotation, default) in _COMMON.items()
         ]
@@ -70,3 +82,14 @@ def command(
         return app.command(name, epilog=epilog, no_args_is_help=False)(wrapper)
 
     return decorate
+
+
+def _options_of(group: type) -> list[inspect.Parameter]:
+    """Return the fields of a dataclass as parameters."""
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(group)
+    ]
