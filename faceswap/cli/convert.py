@@ -16,7 +16,7 @@ from faceswap.cli.convert_options import (
     PictureOptions,
     settings_of,
 )
-from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
+from faceswap.cli.networks import FinderOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -55,9 +55,7 @@ def register(app: typer.Typer) -> None:
         encoding: EncodingOptions,
         people: PeopleOptions,
         picture: PictureOptions,
-        detector: DetectorOption = "centerface",
-        landmarks: LandmarksOption = None,
-        refine: RefineOption = 1,
+        finder: FinderOptions,
         footage: FootageOptions,
         jobs: Annotated[
             int | None,
@@ -84,7 +82,7 @@ def register(app: typer.Typer) -> None:
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
         encoder = make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None
-        method = chosen_detector(detector, landmarks, refine, run.device)
+        method = finder.make(run.device)
         if dry_run:
             plan = plan_convert(
                 input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import FinderOptions
 from faceswap.cli.table import table
 
 if TYPE_CHECKING:
@@ -21,35 +23,45 @@ app = typer.Typer(
     epilog=examples("faceswap index show scene.mp4 --sheet tracks.png", "faceswap index drop scene.mp4 --track 4"),
 )
 Clip = Annotated[Path, typer.Argument(metavar="INPUT", help="The clip.")]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="What `convert` will write: the index lies in .faceswap/ beside it."),
-]
-MinFace = Annotated[int, typer.Option(help="As for `convert`: the index with this setting is meant.", min=8)]
 Track = Annotated[int, typer.Option(help="Number of the track (`faceswap index show`).", min=0)]
 Frames = Annotated[str | None, typer.Option(help="Only these frames: 57, or 100-200 (both included).")]
 
 
-def _open(run: Run, clip: Path, output: Path | None, min_face: int) -> HandWork:
+@dataclass(frozen=True, slots=True)
+class PlaceOptions:
+    """Which index of a clip is meant."""
+
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="What `convert` will write: the index lies in .faceswap/ beside it."),
+    ] = None
+    min_face: Annotated[int, typer.Option(help="As for `convert`: the index with this setting is meant.", min=8)] = 24
+
+
+def _open(run: Run, clip: Path, place: PlaceOptions, finder: FinderOptions) -> HandWork:
+    """Open the index that `convert` uses when it is told the same: another way to find faces means another index."""
     from faceswap.faces.handwork import HandWork
-    from faceswap.faces.registry import make_detector
     from faceswap.media.encode_plan import default_output
 
-    target = output or default_output(clip, "_swapped")
     return HandWork.open(
-        clip, target, make_detector(device=run.device), min_face_px=min_face, on_progress=run.console.on_progress
+        clip,
+        place.output or default_output(clip, "_swapped"),
+        finder.make(run.device),
+        min_face_px=place.min_face,
+        on_progress=run.console.on_progress,
     )
 
 
 @command(app, examples("faceswap index show scene.mp4", "faceswap index show scene.mp4 --sheet tracks.png"))
 def show(
     run: Run,
+    *,
     clip: Clip,
-    output: Output = None,
+    place: PlaceOptions,
+    finder: FinderOptions,
     sheet: Annotated[
         Path | None, typer.Option(help="Write a picture with the best face of each track (.png or .jpg).")
     ] = None,
-    min_face: MinFace = 24,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout: one for each track and edit.")] = False,
 ) -> None:
     """List the tracks of a clip, and the edits made so far."""
@@ -61,7 +73,7 @@ def show(
     from faceswap.media.pictures import encode_picture
 
     run.console.is_json = as_json
-    work = _open(run, clip, output, min_face)
+    work = _open(run, clip, place, finder)
     rows = track_rows(work.index)
     heads = ["track", "person", "shot", "first", "last", "faces", "bridged", "px", "yaw", "score"]
     lines = [
@@ -96,10 +108,10 @@ def show(
     app, examples("faceswap index drop scene.mp4 --track 4", "faceswap index drop scene.mp4 --track 2 --frames 57")
 )
 def drop(
-    run: Run, clip: Clip, track: Track, frames: Frames = None, output: Output = None, min_face: MinFace = 24
+    run: Run, *, clip: Clip, track: Track, frames: Frames = None, place: PlaceOptions, finder: FinderOptions
 ) -> None:
     """Take faces out: no faces at all, or not to be swapped."""
-    _done(run, _open(run, clip, output, min_face).drop(track, frames))
+    _done(run, _open(run, clip, place, finder).drop(track, frames))
 
 
 @command(
@@ -111,6 +123,7 @@ def drop(
 )
 def move(
     run: Run,
+    *,
     clip: Clip,
     track: Track,
     frames: Frames = None,
@@ -118,14 +131,14 @@ def move(
     scale: Annotated[float, typer.Option(help="Larger (above 1) or smaller.")] = 1.0,
     turn: Annotated[float, typer.Option(help="Degrees, clockwise.")] = 0.0,
     ease: Annotated[int, typer.Option(help="Frames over which the change grows and fades.", min=0)] = 0,
-    output: Output = None,
-    min_face: MinFace = 24,
+    place: PlaceOptions,
+    finder: FinderOptions,
 ) -> None:
     """Put faces somewhere else: shift, scale or turn their alignment."""
     from faceswap.faces.index_words import parse_shift
 
     x, y = parse_shift(by)
-    work = _open(run, clip, output, min_face)
+    work = _open(run, clip, place, finder)
     _done(run, work.move(track, frames, x=x, y=y, scale=scale, degrees=turn, ease=ease))
 
 
@@ -139,14 +152,15 @@ def move(
 )
 def reassign(
     run: Run,
+    *,
     clip: Clip,
     track: Annotated[str, typer.Option(help="Numbers of tracks, like 2,5-7.")],
     frames: Frames = None,
     person: Annotated[str | None, typer.Option(help="Name of the person, for `convert --map`.")] = None,
     to: Annotated[int | None, typer.Option(help="Join this track.", min=0)] = None,
     new: Annotated[bool, typer.Option("--new", help="Make the frames a track of their own.")] = False,
-    output: Output = None,
-    min_face: MinFace = 24,
+    place: PlaceOptions,
+    finder: FinderOptions,
 ) -> None:
     """Say who is who: name the person of tracks, join tracks, divide them."""
     from faceswap.errors import UsageError
@@ -157,7 +171,7 @@ def reassign(
     if person is None and to is None and not new:
         raise UsageError("nothing to reassign; give --person NAME, --to TRACK or --new")
     tracks = parse_tracks(track)
-    work = _open(run, clip, output, min_face)
+    work = _open(run, clip, place, finder)
     for number in tracks:
         work.faces_of(number, frames)  # all of them or none
     for number in tracks:
@@ -174,6 +188,7 @@ def reassign(
 )
 def add(
     run: Run,
+    *,
     clip: Clip,
     points: Annotated[
         list[str],
@@ -181,26 +196,27 @@ def add(
             help="FRAME:x,y,x,y,x,y,x,y,x,y: eyes, nose tip, mouth corners, px; frames between are interpolated."
         ),
     ],
-    output: Output = None,
-    min_face: MinFace = 24,
+    place: PlaceOptions,
+    finder: FinderOptions,
 ) -> None:
     """Add a face that was not found."""
     from faceswap.faces.index_words import parse_points
 
     keys = [parse_points(text) for text in points]
-    _done(run, _open(run, clip, output, min_face).add(keys))
+    _done(run, _open(run, clip, place, finder).add(keys))
 
 
 @command(app, examples("faceswap index undo scene.mp4", "faceswap index undo scene.mp4 --edit 2"))
 def undo(
     run: Run,
+    *,
     clip: Clip,
     edit: Annotated[int | None, typer.Option(help="Number of the edit; default: the last.", min=1)] = None,
-    output: Output = None,
-    min_face: MinFace = 24,
+    place: PlaceOptions,
+    finder: FinderOptions,
 ) -> None:
     """Take an edit back."""
-    taken = _open(run, clip, output, min_face).undo(edit)
+    taken = _open(run, clip, place, finder).undo(edit)
     run.console.result(f"taken back: {_in_words(taken)}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
+from faceswap.cli.networks import FinderOptions
 from faceswap.cli.table import table
 
 if TYPE_CHECKING:
@@ -21,15 +21,14 @@ def register(app: typer.Typer) -> None:
     @command(app, examples("faceswap shots scene.mp4", "faceswap shots scene.mp4 --json"))
     def shots(
         run: Run,
+        *,
         input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="A clip.")],
         output: Annotated[
             Path | None,
             typer.Option("--output", "-o", help="What `convert` will write: the face index is shared with it."),
         ] = None,
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.", min=8)] = 24,
-        detector: DetectorOption = "centerface",
-        landmarks: LandmarksOption = None,
-        refine: RefineOption = 1,
+        finder: FinderOptions,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout: one for each shot.")] = False,
     ) -> None:
         """List the shots of a clip: where they begin, how, and how many faces they show."""
@@ -41,7 +40,7 @@ def register(app: typer.Typer) -> None:
         reader = VideoReader(input_path)
         index = kept_index(
             reader,
-            chosen_detector(detector, landmarks, refine, run.device),
+            finder.make(run.device),
             output or default_output(input_path, "_swapped"),
             min_face_px=min_face,
             on_progress=run.console.on_progress,
