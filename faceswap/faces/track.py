@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.faces.appearance import likeness
-from faceswap.faces.base import Detection, overlap
+from faceswap.faces.base import Detection, longer_side, overlap
 from faceswap.faces.paths import MAX_GAP, to_faces
 from faceswap.types import Face, Shot
 
@@ -142,7 +142,7 @@ class Tracker:
         """Return how well a track goes on another; None when it cannot be the same person, as far as one can see."""
         away = (after.frames[0] - before.frames[-1]) / self._step
         box, last = after.detections[0].box, before.detections[-1].box
-        sides = (_side(last), _side(box))
+        sides = (longer_side(last), longer_side(box))
         expected = (last, before.box_at(after.frames[0]))
         shift = min(float(np.hypot(*(_middle(box) - _middle(place)))) for place in expected) / max(sides)
         if shift > _MAX_SHIFT or max(sides) > _MAX_GROWTH * min(sides):
@@ -168,7 +168,3 @@ def _best_pairs(pairs: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
 
 def _middle(box: NDArray) -> NDArray[np.float64]:
     return np.asarray(box).reshape(2, 2).mean(axis=0)
-
-
-def _side(box: NDArray) -> float:
-    return float((box[2:] - box[:2]).max())
