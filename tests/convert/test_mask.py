@@ -179,6 +179,20 @@ def test_masks_of_a_segment_do_not_depend_on_how_it_was_reached(model: SwapModel
         np.testing.assert_allclose(a, b, atol=2e-3)
 
 
+def test_a_segment_begins_with_the_looks_of_the_frames_before_in_its_shot(model: SwapModel) -> None:
+    """Colours need no memory here; things before the face do, and one of another shot is none."""
+    given, sums = covered_frames(30), {}
+    for shot in (0, 1):
+        used = engine(model)
+        used.begin_segment(0, 0)
+        masks_of(used, given[:27])
+        used.begin_segment(27, shot)
+        sums[shot] = masks_of(used, given[27:])[-1].sum()
+    plain = masks_of(engine(model, occlusion="off"), given[29:])[-1].sum()
+    assert sums[0] < 0.95 * plain
+    assert sums[1] > 0.98 * plain
+
+
 def test_size_of_batches_does_not_change_the_masks(model: SwapModel) -> None:
     given = covered_frames(32)
     for a, b in zip(masks_of(engine(model), given, 8), masks_of(engine(model), given, 5), strict=True):
