@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from faceswap.cli.networks import LandmarksOption, chosen_detector
+from faceswap.cli.networks import FinderOptions
 
 if TYPE_CHECKING:
     from faceswap.cli.command import Run
@@ -34,7 +34,7 @@ class ClipIndex:
             help="What finds faces, as for `convert`; default: as in the index that is there, else centerface."
         ),
     ] = None
-    landmarks: LandmarksOption = None
+    landmarks: Annotated[str | None, typer.Option(help="What places points on faces, as for `convert`.")] = None
     refine: Annotated[int | None, typer.Option(help="As for `convert`: crops averaged for each face [1].")] = None
     min_face: Annotated[int | None, typer.Option(help="Ignore faces smaller than this, px [24].", min=8)] = None
     video_stream: Annotated[
@@ -67,4 +67,4 @@ class ClipIndex:
     def networks(self, run: Run) -> Detector:
         """Return what finds the faces if they have to be found."""
         refine = 1 if self.refine is None else self.refine
-        return chosen_detector(self.detector or "centerface", self.landmarks, refine, run.device)
+        return FinderOptions(self.detector or "centerface", self.landmarks, refine).make(run.device)

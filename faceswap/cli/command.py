@@ -52,12 +52,8 @@ def command(
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
-        plain = list(inspect.signature(function).parameters.values())[1:]
-        groups = {p.name: hints[p.name] for p in plain if is_dataclass(hints[p.name])}
-        own = [p for p in plain if p.name not in groups]
-        own += [p for group in groups.values() for p in _options_of(group)]
-        for group in groups.values():
-            hints |= get_type_hints(group, include_extras=True)
+        own = list(inspect.signature(function).parameters.values())[1:]
+        groups = {p.name: hints[p.name] for p in own if is_dataclass(hints[p.name])}
 
         @functools.wraps(function)
         def wrapper(**values: Any) -> None:
@@ -71,7 +67,13 @@ def command(
                 function(Run(console, common["device"], common["seed"]), **values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters = [p.replace(annotation=hints[p.name], kind=keyword) for p in own] + [
+        parameters: list[inspect.Parameter] = []
+        for parameter in own:
+            if parameter.name in groups:
+                parameters += _options_of(groups[parameter.name])
+            else:
+                parameters.append(parameter.replace(annotation=hints[parameter.name], kind=keyword))
+        parameters += [
             inspect.Parameter(key, keyword, default=default, annotation=annotation)
             for key, (annotation, default) in _COMMON.items()
         ]
@@ -84,10 +86,13 @@ def command(
 
 def _options_of(group: type[Any]) -> list[inspect.Parameter]:
     """Return the fields of a group of options as parameters of a command."""
-    kind = inspect.Parameter.KEYWORD_ONLY
+    hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
-            field.name, kind, default=inspect.Parameter.empty if field.default is MISSING else field.default
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
         )
         for field in fields(group)
     ]

@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
+from faceswap.cli.convert_options import (
+    EncodingOptions,
+    FootageOptions,
+    PeopleOptions,
+    PictureOptions,
+    settings_of,
+)
+from faceswap.cli.networks import FinderOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +41,7 @@ def register(app: typer.Typer) -> None:
     )
     def convert(
         run: Run,
+        *,
         input_path: Annotated[
             Path, typer.Argument(metavar="INPUT", help="The target: footage that receives the face.")
         ],
@@ -44,116 +52,14 @@ def register(app: typer.Typer) -> None:
         to: Annotated[
             str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")
         ] = None,
-        codec: Annotated[
-            str | None,
-            typer.Option(
-                help="Encoder: h264 [default], h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, h264_nvenc ..., or "
-                "png, tiff, exr."
-            ),
-        ] = None,
-        crf: Annotated[
-            float | None, typer.Option(help="Constant quality on the encoder's own scale; lower is better.")
-        ] = None,
-        preset: Annotated[str | None, typer.Option(help="Speed of the encoder, e.g. veryfast.")] = None,
-        profile: Annotated[
-            str | None, typer.Option(help="Flavour: ProRes proxy lt 422 hq 4444, DNxHR lb sq hq hqx 444.")
-        ] = None,
-        pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None,
-        deliver: Annotated[
-            str,
-            typer.Option(help="What to write, comma list: clip, overlay, matte, raw (all .mov beside it), otio."),
-        ] = "clip",
-        faces: Annotated[
-            str | None,
-            typer.Option(help="Whom to swap: main, all or auto [auto if several people are seen at once, else main]."),
-        ] = None,
-        largest: Annotated[
-            bool, typer.Option("--largest", help="Swap the largest person of each shot (--faces main).")
-        ] = False,
-        auto: Annotated[
-            bool,
-            typer.Option("--auto", help="Swap whom the model takes for one of its other identities (--faces auto)."),
-        ] = False,
-        track: Annotated[
-            str | None, typer.Option(help="Swap these tracks, like 3,7 (`faceswap index show` lists them).")
-        ] = None,
-        person: Annotated[
-            list[str] | None,
-            typer.Option(help="Picture of the person to swap; or NAME=PICTURE for --map. May be repeated."),
-        ] = None,
-        cast: Annotated[
-            str | None,
-            typer.Option(
-                "--map", help="Who becomes whom: WHO=IDENTITY,...; WHO: a name, track:N or an identity on screen."
-            ),
-        ] = None,
-        id_encoder: Annotated[
-            str | None, typer.Option(help="Network that tells people apart, for --person: an .onnx file or a name.")
-        ] = None,
-        min_cosine: Annotated[
-            float | None, typer.Option(help="How alike a track and --person must be, -1 to 1 [0.35].")
-        ] = None,
-        match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
-        feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
-        erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
-        keep: Annotated[
-            str | None,
-            typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),
-        ] = None,
-        occlusion: Annotated[
-            str, typer.Option(help="Hands, hair, microphones before the face: auto = they stay in front; off.")
-        ] = "auto",
-        segmenter: Annotated[
-            str | None, typer.Option(metavar="FILE.onnx", help="Network that marks the face: XSeg or face parsing.")
-        ] = None,
-        glasses: Annotated[
-            bool, typer.Option(help="With a face parsing segmenter: glasses are swapped with the face.")
-        ] = True,
-        mask: Annotated[
-            str | None,
-            typer.Option(
-                metavar="FOLDER|PNG",
-                help="Painted masks, white = swap: PNG files named by frame number (key frames will do), or one for all.",
-            ),
-        ] = None,
-        mask_use: Annotated[
-            str, typer.Option(help="multiply = painted masks only take away; replace = they are the masks.")
-        ] = "multiply",
-        min_face: Annotated[
-            int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
-        ] = None,
-        detector: DetectorOption = "centerface",
-        landmarks: LandmarksOption = None,
-        refine: RefineOption = 1,
-        interlaced: Annotated[
-            str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
-        ] = "auto",
-        copy_untouched: Annotated[
-            bool,
-            typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
-        ] = False,
+        encoding: EncodingOptions,
+        people: PeopleOptions,
+        picture: PictureOptions,
+        finder: FinderOptions,
+        footage: FootageOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
-        ] = None,
-        video_stream: Annotated[
-            int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
-        ] = None,
-        shots: Annotated[
-            str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
-        ] = None,
-        start: Annotated[
-            str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, frame 1550 or pts:90000.")
-        ] = None,
-        end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None,
-        trim: Annotated[
-            bool, typer.Option("--trim", help="Write only the span from the first to the last chosen frame.")
-        ] = False,
-        ffmpeg_filter: Annotated[
-            str | None,
-            typer.Option(
-                metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."
-            ),
         ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
@@ -171,43 +77,12 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        given = {
-            "faces": _whom(faces, largest, auto),
-            "track": track,
-            "person": tuple(person) if person else None,
-            "map": cast,
-            "min_cosine": min_cosine,
-            "match": match,
-            "feather": feather,
-            "erode": erode,
-            "keep": keep,
-            "occlusion": occlusion,
-            "segmenter": segmenter,
-            "glasses": glasses,
-            "mask": mask,
-            "mask_use": mask_use,
-            "min_face_px": min_face,
-            "codec": codec,
-            "crf": crf,
-            "preset": preset,
-            "profile": profile,
-            "pix_fmt": pix_fmt,
-            "interlaced": interlaced,
-            "deliver": deliver,
-            "copy_untouched": copy_untouched,
-            "video_stream": video_stream,
-            "shots": shots,
-            "start": start,
-            "end": end,
-            "trim": trim,
-            "ffmpeg_filter": ffmpeg_filter,
-        }
-        config = validated(ConvertConfig, {k: v for k, v in given.items() if v is not None}, "convert")
+        config = validated(ConvertConfig, settings_of(people, picture, encoding, footage), "convert")
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
-        encoder = make_encoder(id_encoder, device=run.device) if id_encoder else None
-        method = chosen_detector(detector, landmarks, refine, run.device)
+        encoder = make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None
+        method = finder.make(run.device)
         if dry_run:
             plan = plan_convert(
                 input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
@@ -235,13 +110,3 @@ def register(app: typer.Typer) -> None:
         run.console.event("summary", **report.to_json())
         if not report.is_complete:
             raise typer.Exit(4)
-
-
-def _whom(faces: str | None, largest: bool, auto: bool) -> str | None:
-    """Return the one setting behind three options."""
-    from faceswap.errors import UsageError
-
-    said = [*([faces] if faces else []), *(["main"] if largest else []), *(["auto"] if auto else [])]
-    if len(set(said)) > 1:
-        raise UsageError(f"--faces, --largest and --auto contradict each other ({' and '.join(said)}); give one")
-    return said[0] if said else None

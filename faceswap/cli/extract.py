@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
+from faceswap.cli.networks import FinderOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     )
     def extract(
         run: Run,
+        *,
         clips: Annotated[list[Path], typer.Argument(help="Clips, pictures, or folders of either.")],
         output: Annotated[Path, typer.Option("--output", "-o", help="Faceset folder; made or added to.")],
         actor: Annotated[str, typer.Option(help="Name of the person; becomes the model's identity.")],
@@ -33,9 +34,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="whole_face, head or face: how much is around the face.")
         ] = "whole_face",
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.")] = 32,
-        detector: DetectorOption = "centerface",
-        landmarks: LandmarksOption = None,
-        refine: RefineOption = 1,
+        finder: FinderOptions,
         store: Annotated[
             str, typer.Option(help="jpeg, or png16: keeps all bits of footage that has more than 8.")
         ] = "jpeg",
@@ -60,7 +59,7 @@ def register(app: typer.Typer) -> None:
             largest=largest,
             era=era,
             device=run.device,
-            detector=chosen_detector(detector, landmarks, refine, run.device),
+            detector=finder.make(run.device),
             on_progress=run.console.on_progress,
         )
         for clip in report.skipped:

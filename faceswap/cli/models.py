@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.table import table
 
 if TYPE_CHECKING:
     from faceswap.store import StoredWeights
@@ -34,7 +35,8 @@ def list_models(
     run.console.is_json = as_json
     store = WeightsStore.of_user()
     rows = model_rows(store.entries())
-    run.console.result(_table(rows))
+    heads = ["weights", "state", "role", "kind", "size", "commercial", "licence"]
+    run.console.result(table(heads, [[_cell(row, head) for head in heads] for row in rows], align="left"))
     run.console.note(f"weights are kept in {store.folder}")
     for row in rows:
         run.console.event("model", **row)
@@ -122,13 +124,9 @@ def _row(name: str, state: str, entry: StoredWeights | WeightsEntry) -> dict[str
     }
 
 
-def _table(rows: list[dict[str, object]]) -> str:
-    heads = ["weights", "state", "role", "kind", "size", "commercial", "licence"]
-    lines = [heads]
-    for row in rows:
-        lines.append([_megabytes(row[h]) if h == "size" else str(row[h]) for h in heads])  # type: ignore[arg-type]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+def _cell(row: dict[str, object], head: str) -> object:
+    size = row["size"]
+    return _megabytes(size) if head == "size" and isinstance(size, int) else row[head]
 
 
 def _megabytes(size: int) -> str:

@@ -68,6 +68,11 @@ class CastingDesk:
         Raises:
             UsageError: tracks or names that the clip does not have. NoFaceError: nobody is left to swap.
         """
+        if not self.index.faces:
+            raise NoFaceError(
+                f"the face index of {self.reader.info.path} holds no face: none was found, or all were dropped by hand; "
+                "`faceswap index show` lists the edits, `index add` adds a face"
+            )
         has_company = wish.way == "usual" and self._has_company()
         if has_company and self._can_tell():
             casting = self._by_likeness(replace(wish, way="auto"))

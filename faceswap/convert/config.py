@@ -25,7 +25,7 @@ class ConvertConfig(Settings):
     whoever the model takes for one of its other identities. None = "auto" where several people are seen at once and the
     model can tell them apart, otherwise "main"."""
     track: str | None = None
-    """Instead: numbers of tracks, like "3,7" (`faceswap index show`)."""
+    """Instead: numbers of tracks, like "3,7-9" (`faceswap index show`)."""
     person: tuple[str, ...] = ()
     """Instead: pictures of the person, "REF.jpg" or, for `map`, "name=REF.jpg"; needs an identity encoder."""
     map: str | None = None

@@ -46,15 +46,15 @@ def judge(
     """
     verdicts = {track: _one(values, bounds) for track, values in likeness.items() if values}
     order = sorted(verdicts, key=lambda track: -verdicts[track].likeness)
-    taken: dict[K, list[int]] = {}
+    taken: dict[K, dict[int, int]] = {}
     for track in order:
         verdict = verdicts[track]
         if verdict.person is None:
             continue
-        mine = taken.setdefault(verdict.person, [])
-        rival = next((other for other in mine if _meet(faces[track], faces[other])), None)
+        seen_in = taken.setdefault(verdict.person, {})
+        rival = next((seen_in[face.frame] for face in faces[track] if face.frame in seen_in), None)
         if rival is None:
-            mine.append(track)
+            seen_in |= {face.frame: track for face in faces[track]}
         else:
             why = f"track {rival} in the same frames is more like that person"
             verdicts[track] = Verdict(None, True, verdict.best, verdict.likeness, why)
@@ -70,7 +70,3 @@ def _one(values: Mapping[K, float], bounds: Bounds) -> Verdict[K]:
     if others and likeness - others[0][1] < bounds.margin:
         return Verdict(None, False, best, likeness, f"nearly as much like {others[0][0]}")
     return Verdict(best, True, best, likeness)
-
-
-def _meet(a: Sequence[Face], b: Sequence[Face]) -> bool:
-    return not {face.frame for face in a}.isdisjoint(face.frame for face in b)

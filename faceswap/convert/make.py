@@ -149,9 +149,10 @@ def _wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
 def _make(run: ConvertRun, index: FaceIndex, casting: Casting, copies: CopyPlan | None) -> Made:
     plan = run.plan
     frames = _wanted_frames(plan, index)
+    facts = _job_facts(run, casting, copies)
     painted = painted_masks(plan, index, casting)
     segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
-    with open_work_folder(plan.work_path, _job_facts(run, casting, copies)) as work:
+    with open_work_folder(plan.work_path, facts) as work:
         done = work.take_stock(segments, index.frames.pts.tolist())
         _render(run, index, casting, painted.masks, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
@@ -160,6 +161,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, copies: CopyPlan 
         try:
             assembly = Assembly(plan, work, segments, index, frames, copies, run.watch)
             _require_same_input(plan)
+            _require_same_masks(plan, facts["masks"])
             dropped, checks = write_outputs(outputs, assembly)
             _require_same_input(plan)
             work.note_publishing([output.product.output for output in outputs])
@@ -190,6 +192,14 @@ def _require_same_input(plan: ConvertPlan) -> None:
         raise UsageError(f"{plan.input} is gone; put it back and repeat the command: what is rendered is kept")
     if file_state(plan.input) != plan.input_state:
         raise FaceswapError(f"{plan.input} changed while it was converted, so nothing was written; repeat the command")
+
+
+def _require_same_masks(plan: ConvertPlan, before: Mapping[str, str]) -> None:
+    """Raise FaceswapError when painted masks were changed meanwhile: segments would not fit each other."""
+    if mask_files(plan.config) != before:
+        raise FaceswapError(
+            f"the masks of {plan.input} changed while it was converted, so nothing was written; repeat the command"
+        )
 
 
 def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from faceswap.convert.painted_files import find_painted
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.select import chosen_faces
 from faceswap.faces.index import FaceIndex
-from faceswap.files import sha256_file
+from faceswap.faces.network_files import find_network
 from faceswap.masks.regions import require_regions
 from faceswap.media.reader import VideoReader
 
@@ -29,11 +29,12 @@ def mask_files(config: ConvertConfig) -> dict[str, str]:
     """Return the hashes of the files that masks depend on: with other files, finished segments are of no use.
 
     Raises:
-        UsageError: no painted masks where some are asked for.
+        UsageError: no painted masks, or no segmenter, where some are asked for.
     """
     found = {}
-    if config.segmenter is not None and Path(config.segmenter).is_file():
-        found["segmenter"] = sha256_file(Path(config.segmenter))
+    if config.segmenter is not None:
+        # By its bytes: what a name of the store or a pack stands for may be another file the next time.
+        found["segmenter"] = find_network(config.segmenter, "segmenter").sha256
     if config.mask is not None:
         found["mask"] = find_painted(Path(config.mask)).digest()
     return found

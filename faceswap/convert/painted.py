@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
@@ -65,8 +64,7 @@ class PaintedMasks:
         if self.files.is_constant:
             return self._as_painted(-1, patch, crop, size)
         shot = self.shots[bisect_right(self.shots, frame, key=lambda s: s.start) - 1]
-        numbers = list(self.files.by_frame)
-        here = numbers[bisect_left(numbers, shot.start) : bisect_left(numbers, shot.stop)]
+        here = self.files.inside(shot)
         if not here:
             return None
         if frame in self.files.by_frame:
@@ -134,7 +132,7 @@ def prepare_painted(
     displayed_size = upright_from_frame(reader.info.size, orientation)[1]
     files.require_fit(displayed_size, index.num_frames)
     keys: dict[tuple[int, int], _Key] = {}
-    for number in _beside_gaps(files.by_frame, index.shots):
+    for number in _beside_gaps(files, index.shots):
         faces = chosen.get(number, ())
         if not faces:
             continue
@@ -149,13 +147,13 @@ def prepare_painted(
     return PaintedMasks(files, orientation, index.shots, keys), _remarks(files, index.shots)
 
 
-def _beside_gaps(by_frame: Mapping[int, Any], shots: Sequence[Shot]) -> list[int]:
+def _beside_gaps(files: PaintedFiles, shots: Sequence[Shot]) -> list[int]:
     """Return the painted frames that have a frame of the same shot beside them which is not painted."""
     return [
         number
         for shot in shots
-        for number in by_frame
-        if number in shot and any(near in shot and near not in by_frame for near in (number - 1, number + 1))
+        for number in files.inside(shot)
+        if any(near in shot and near not in files.by_frame for near in (number - 1, number + 1))
     ]
 
 
@@ -165,7 +163,7 @@ def _remarks(files: PaintedFiles, shots: Sequence[Shot]) -> tuple[str, ...]:
     remarks = []
     num_without = 0
     for number, shot in enumerate(shots, 1):
-        painted = [frame for frame in files.by_frame if frame in shot]
+        painted = files.inside(shot)
         if not painted:
             num_without += 1
         elif painted[0] > shot.start or painted[-1] < shot.stop - 1:

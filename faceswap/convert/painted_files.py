@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from faceswap.errors import UsageError
 from faceswap.files import sha256_file
+from faceswap.types import Shot
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NUMBER = re.compile(r"(\d+)$")
@@ -27,11 +29,20 @@ class PaintedFiles:
     """As the user gave it: a folder or a PNG."""
     by_frame: dict[int, Path]
     """Frame number -> file, in order; empty = one picture for all frames."""
+    numbers: tuple[int, ...] = field(init=False, repr=False)
+    """The painted frames, in order."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", tuple(self.by_frame))
 
     @property
     def is_constant(self) -> bool:
         """True when one picture serves all frames."""
         return not self.by_frame
+
+    def inside(self, shot: Shot) -> tuple[int, ...]:
+        """Return the painted frames of a shot."""
+        return self.numbers[bisect_left(self.numbers, shot.start) : bisect_left(self.numbers, shot.stop)]
 
     def digest(self) -> str:
         """Return a SHA-256 over the frames' numbers and the files' contents."""

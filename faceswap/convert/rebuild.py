@@ -42,8 +42,10 @@ class _Scores:
             self.waiting = []
 
     def by_track(self) -> dict[int, np.ndarray]:
-        """Return the (N,) medians of each track."""
+        """Return the (N,) medians of each track of which a face was seen."""
         self.flush()
+        if not self.rows:
+            return {}
         rows, tracks = np.concatenate(self.rows), np.array(self.tracks)
         return {track: np.median(rows[tracks == track], axis=0) for track in dict.fromkeys(self.tracks)}
 
@@ -73,7 +75,9 @@ def likeness_by_rebuilding(
     for number, of_model in enumerate(scores):
         medians = of_model.by_track()
         for i, identity in enumerate(of_model.model.identities):
-            scale = of_model.model.likeness.get(identity) or Likeness.guessed(max(m[i] for m in medians.values()))
+            scale = of_model.model.likeness.get(identity) or Likeness.guessed(
+                max((m[i] for m in medians.values()), default=0.0)
+            )
             for track, values in medians.items():
                 result[track][Role(number, identity)] = round(scale.of(float(values[i])), 3)
     return result

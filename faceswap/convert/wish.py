@@ -11,6 +11,7 @@ from typing import Literal
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.errors import UsageError
+from faceswap.faces.index_words import parse_tracks
 
 Way = Literal["usual", "main", "all", "auto", "tracks", "people", "map"]
 """"usual" = nothing was said."""
@@ -74,7 +75,7 @@ def wish_of(config: ConvertConfig, identities: Sequence[Sequence[str]], to: str 
                 f"{len(identities)} models were given and everyone chosen becomes {role.identity!r}; "
                 "say with --map who becomes whom, or give one model"
             )
-    tracks = _tracks(config.track) if config.track is not None else ()
+    tracks = tuple(parse_tracks(config.track)) if config.track is not None else ()
     return Wish(way, role, tracks=tracks, references=references)
 
 
@@ -132,13 +133,6 @@ def _way(config: ConvertConfig) -> Way:
     return named[0] if named else config.faces or "usual"  # type: ignore[return-value]
 
 
-def _tracks(text: str) -> tuple[int, ...]:
-    words = [word.strip() for word in text.split(",")]
-    if not all(re.fullmatch(r"\d{1,9}", word) for word in words):
-        raise UsageError(f"--track {text!r} is not understood; allowed: numbers of tracks, like 3,7")
-    return tuple(dict.fromkeys(map(int, words)))
-
-
 def _references(words: Sequence[str]) -> dict[str, tuple[Path, ...]]:
     """Return pictures by name; "alice=a.jpg" names one, "a.jpg" does not."""
     found: dict[str, tuple[Path, ...]] = {}
@@ -168,8 +162,10 @@ def _mapping(
         if not left or not separator or not right:
             raise UsageError(f"--map {word.strip()!r} is not understood; write it like alice=data-tng,track:3=picard")
         if left.startswith("track:"):
-            (number,) = _tracks(left.removeprefix("track:"))
-            left = f"track:{number}"
+            number = left.removeprefix("track:").strip()
+            if not re.fullmatch(r"\d{1,9}", number):
+                raise UsageError(f"--map {left!r} is not understood; write one track, like track:3")
+            left = f"track:{int(number)}"
         if left in pairs:
             raise UsageError(f"--map gives {left!r} two identities, {pairs[left].identity!r} and {right!r}; keep one")
         pairs[left] = role_named(right, identities, "--map")

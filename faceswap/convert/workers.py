@@ -54,7 +54,7 @@ class RenderJob:
         """Return a renderer with a reader and an engine of its own."""
         config = self.plan.config
         chosen, _ = chosen_faces(index, self.casting, config.choice)
-        chosen = steadied(chosen) if config.keep else chosen
+        chosen = steadied(chosen, {shot.start for shot in index.shots}) if config.keep else chosen
         engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted)
         reader = VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)

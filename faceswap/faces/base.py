@@ -121,6 +121,11 @@ def group_by_face(boxes: NDArray, scores: NDArray, max_overlap: float) -> list[t
     return kept
 
 
+def longer_side(box: NDArray) -> float:
+    """Return the longer side of an xyxy box: the size of a face, in px of its picture."""
+    return float((box[2:] - box[:2]).max())
+
+
 def overlap(a: Sequence[float] | NDArray, b: Sequence[float] | NDArray) -> float:
     """Return the intersection over union of two xyxy boxes."""
     width = min(a[2], b[2]) - max(a[0], b[0])

@@ -7,10 +7,11 @@ even, it finds them again. The file stands beside the index and outlives it.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,17 +35,18 @@ Pixels = Annotated[float, Field(ge=-_FURTHEST_PX, le=_FURTHEST_PX)]
 Point = tuple[Pixels, Pixels]
 KeyBox = tuple[Frame, Pixels, Pixels, Pixels, Pixels]
 """Frame, x0, y0, x1, y1 (px)."""
+FivePoints = tuple[Point, Point, Point, Point, Point]
+"""(x, y) of eyes, nose tip, mouth corners, px."""
 
 
-def _rising(keys: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Check that keys are in the order of their frames."""
+def _rising(keys: Sequence[tuple]) -> Sequence[tuple]:
+    """Check that keys, which begin with their frame, are in the order of frames: files are mended by hand."""
     if any(before[0] >= after[0] for before, after in pairwise(keys)):
         raise ValueError("the frames of keys must rise")
     return keys
 
 
 Trail = Annotated[tuple[KeyBox, ...], Field(min_length=1), AfterValidator(_rising)]
-FivePoints = tuple[Point, Point, Point, Point, Point]
 
 
 def _a_face(points: FivePoints) -> FivePoints:
@@ -193,10 +195,9 @@ def _needed(frames: NDArray, boxes: NDArray, first: int, last: int) -> list[int]
 
 def box_on(trail: Sequence[KeyBox], frame: int) -> NDArray[np.float64]:
     """Return the (4,) box of a trail in a frame; beyond its ends, that of the end."""
-    if frame <= trail[0][0]:
-        return np.array(trail[0][1:])
-    for before, after in pairwise(trail):
-        if frame <= after[0]:
-            share = (frame - before[0]) / (after[0] - before[0])
-            return np.array(before[1:]) + share * (np.array(after[1:]) - np.array(before[1:]))
-    return np.array(trail[-1][1:])
+    place = bisect_left(trail, frame, key=lambda key: key[0])
+    if place in (0, len(trail)):
+        return np.array(trail[min(place, len(trail) - 1)][1:])
+    before, after = trail[place - 1], trail[place]
+    share = (frame - before[0]) / (after[0] - before[0])
+    return np.array(before[1:]) + share * (np.array(after[1:]) - np.array(before[1:]))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.faces.appearance import describe
-from faceswap.faces.base import Detection, Detector, non_maximum_suppression, overlap
+from faceswap.faces.base import Detection, Detector, longer_side, non_maximum_suppression, overlap
 from faceswap.faces.viewer import JITTER, Place, View, Viewer, moved
 from faceswap.types import Frame
 
@@ -148,7 +148,7 @@ class FaceFinder:
         return _found(self.in_crops([frame], [[Place.of(d) for d in found]])[0])
 
     def _cleaned(self, detections: list[Detection]) -> list[Detection]:
-        large = [d for d in detections if (d.box[2:] - d.box[:2]).max() >= self.min_face_px]
+        large = [d for d in detections if longer_side(d.box) >= self.min_face_px]
         if not large:
             return []
         keep = non_maximum_suppression(
@@ -183,7 +183,7 @@ def _mean(detections: Sequence[Detection | None]) -> Detection | None:
 
 def _shaken(place: Place, number: int) -> Place:
     _, turn, *shift = JITTER[number]
-    side = (place.box[2:] - place.box[:2]).max()
+    side = longer_side(place.box)
     return Place(place.box + np.tile(shift, 2) * side, place.roll + turn)
 
 

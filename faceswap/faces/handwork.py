@@ -21,8 +21,6 @@ from faceswap.media.reader import VideoReader
 from faceswap.progress import OnProgress, ignore_progress
 from faceswap.types import Face
 
-FivePoints = tuple[tuple[float, float], ...]
-"""(x, y) of eyes, nose tip, mouth corners, px."""
 _ALL_FRAMES = (0, sys.maxsize)
 
 
@@ -142,7 +140,7 @@ class HandWork:
         self._keep(edit)
         return edit
 
-    def add(self, points: Sequence[tuple[int, FivePoints]]) -> Add:
+    def add(self, points: Sequence[tuple[int, tuple[tuple[float, float], ...]]]) -> Add:
         """Add a face that was not found, as a track of its own.
 
         Args:

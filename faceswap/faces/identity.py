@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from faceswap import geometry
 from faceswap.errors import NoFaceError, UsageError
 from faceswap.faces.analyse import analyse
-from faceswap.faces.base import Detector, IdentityEncoder
+from faceswap.faces.base import Detector, IdentityEncoder, longer_side
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.samples import best_faces, clearness, frames_with
 from faceswap.faces.views import render_view
@@ -94,7 +94,7 @@ def _reference_picture(path: Path, detector: Detector, encoder: IdentityEncoder)
     found = analyse(reader, detector, min_face_px=_MIN_REFERENCE_PX, needs_face=False).faces
     if not found:
         raise NoFaceError(f"no face of {_MIN_REFERENCE_PX} px or more is in the reference picture {path}; give another")
-    sides = [float((face.box[2:] - face.box[:2]).max()) for face in found]
+    sides = [longer_side(face.box) for face in found]
     people = [face for face, side in zip(found, sides, strict=True) if side >= _BYSTANDER * max(sides)]
     if len(people) > 1:
         raise UsageError(f"the reference picture {path} shows {len(people)} people; cut out the one that is meant")

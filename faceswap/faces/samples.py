@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from faceswap.faces.base import longer_side
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.pose import pose_of
 from faceswap.media.reader import VideoReader
@@ -34,7 +35,7 @@ def best_faces(faces: Sequence[Face], count: int = SAMPLES) -> list[Face]:
 def clearness(face: Face) -> float:
     """Return how much a face tells about its person; only good for comparing faces of one clip."""
     yaw = np.clip(pose_of(face.landmarks, face.scheme).yaw, -90, 90)
-    side = float((face.box[2:] - face.box[:2]).max())
+    side = longer_side(face.box)
     # Beyond some 100 px more of them tell no more; a bridged face lies where it was guessed to be.
     return float(face.score * min(side, 100.0) * np.cos(np.radians(yaw)) * (0.1 if face.is_interpolated else 1.0))
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.faces.appearance import likeness
-from faceswap.faces.base import Detection, overlap
+from faceswap.faces.base import Detection, longer_side, overlap
 from faceswap.faces.paths import MAX_GAP, to_faces
 from faceswap.types import Face, Shot
 
@@ -56,7 +56,7 @@ class _Track:
 
     def likeness(self, detections: Sequence[Detection]) -> float:
         """Return how much any of the detections looks as the face did at some time."""
-        gallery = [*self.detections[::-_MEMORY][:_GALLERY], self.detections[0]]
+        gallery = [*self.detections[: -_MEMORY * _GALLERY - 1 : -_MEMORY], self.detections[0]]
         return max(likeness(seen.appearance, d.appearance) for seen in gallery for d in detections)
 
 
@@ -114,16 +114,19 @@ class Tracker:
     def _joined(self) -> list[_Track]:
         """Return the tracks, those of people who were away for a while made one."""
         tracks = sorted(self._tracks, key=lambda track: track.frames[0])
-        pairs = [
-            (fit, i, k)
-            for i, before in enumerate(tracks)
-            for k, after in enumerate(tracks)
-            if (fit := self._fit(before, after)) is not None
-        ]
+        starts = [track.frames[0] for track in tracks]
+        pairs = []
+        for i, before in enumerate(tracks):
+            end = before.frames[-1]
+            for k in range(bisect_right(starts, end), bisect_right(starts, end + _MAX_AWAY * self._step)):
+                fit = self._fit(before, tracks[k])
+                if fit is not None:
+                    pairs.append((fit, i, k))
         goes_on = dict(_best_pairs(pairs))
+        continuing = set(goes_on.values())
         result = []
         for i in range(len(tracks)):
-            if i in goes_on.values():
+            if i in continuing:
                 continue
             whole, number = _Track(), i
             while True:
@@ -138,10 +141,8 @@ class Tracker:
     def _fit(self, before: _Track, after: _Track) -> float | None:
         """Return how well a track goes on another; None when it cannot be the same person, as far as one can see."""
         away = (after.frames[0] - before.frames[-1]) / self._step
-        if not 0 < away <= _MAX_AWAY:
-            return None
         box, last = after.detections[0].box, before.detections[-1].box
-        sides = (_side(last), _side(box))
+        sides = (longer_side(last), longer_side(box))
         expected = (last, before.box_at(after.frames[0]))
         shift = min(float(np.hypot(*(_middle(box) - _middle(place)))) for place in expected) / max(sides)
         if shift > _MAX_SHIFT or max(sides) > _MAX_GROWTH * min(sides):
@@ -167,7 +168,3 @@ def _best_pairs(pairs: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
 
 def _middle(box: NDArray) -> NDArray[np.float64]:
     return np.asarray(box).reshape(2, 2).mean(axis=0)
-
-
-def _side(box: NDArray) -> float:
-    return float((box[2:] - box[:2]).max())

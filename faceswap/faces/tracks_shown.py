@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.faces.align import patch_from_frame
+from faceswap.faces.base import longer_side
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.pose import pose_of
+from faceswap.faces.samples import best_faces, faces_by_track, frames_with
 from faceswap.faces.views import render_view
 from faceswap.media.reader import VideoReader
-from faceswap.types import CropSpec, Face
+from faceswap.types import CropSpec
 
 _PICTURE_CROP = CropSpec(160, "head")
 
@@ -41,7 +43,7 @@ class TrackRow:
 def track_rows(index: FaceIndex) -> list[TrackRow]:
     """Return what there is to say of each track, in the order of numbers."""
     rows = []
-    for track, faces in sorted(_by_track(index).items()):
+    for track, faces in faces_by_track(index).items():
         yaws = [pose_of(face.landmarks, face.scheme).yaw for face in faces]
         rows.append(
             TrackRow(
@@ -52,7 +54,7 @@ def track_rows(index: FaceIndex) -> list[TrackRow]:
                 last=faces[-1].frame,
                 faces=len(faces),
                 interpolated=sum(face.is_interpolated for face in faces),
-                size_px=round(float(np.median([_side(face) for face in faces]))),
+                size_px=round(float(np.median([longer_side(face.box) for face in faces]))),
                 yaw=(round(min(yaws)), round(max(yaws))),
                 score=round(float(np.mean([face.score for face in faces])), 3),
             )
@@ -62,26 +64,11 @@ def track_rows(index: FaceIndex) -> list[TrackRow]:
 
 def track_pictures(reader: VideoReader, index: FaceIndex) -> dict[int, NDArray[np.uint8]]:
     """Return an upright (160, 160, 3) uint8 RGB picture of each track's best face: sure, large, frontal."""
-    best = {track: max(faces, key=_goodness) for track, faces in _by_track(index).items()}
-    pictures = {}
-    for track, face in sorted(best.items(), key=lambda item: item[1].frame):
-        frame = next(reader.frames_from(face.frame, index.frames))
-        size = _PICTURE_CROP.size
-        pictures[track] = render_view(frame, patch_from_frame(face, _PICTURE_CROP), (size, size))
+    best = {track: best_faces(faces, 1) for track, faces in faces_by_track(index).items()}
+    size = _PICTURE_CROP.size
+    pictures = {
+        face.track: render_view(frame, patch_from_frame(face, _PICTURE_CROP), (size, size))
+        for frame, faces in frames_with(reader, index.frames, best)
+        for face in faces
+    }
     return dict(sorted(pictures.items()))
-
-
-def _goodness(face: Face) -> float:
-    yaw = pose_of(face.landmarks, face.scheme).yaw
-    return face.score * _side(face) * float(np.cos(np.radians(np.clip(yaw, -90, 90)))) * (not face.is_interpolated)
-
-
-def _side(face: Face) -> float:
-    return float((face.box[2:] - face.box[:2]).max())
-
-
-def _by_track(index: FaceIndex) -> dict[int, list[Face]]:
-    tracks: dict[int, list[Face]] = {}
-    for face in index.faces:
-        tracks.setdefault(face.track, []).append(face)
-    return tracks

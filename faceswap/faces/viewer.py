@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faceswap import geometry
 from faceswap.faces.align import frame_from_canonical
-from faceswap.faces.base import Detection
+from faceswap.faces.base import Detection, longer_side
 from faceswap.faces.fields import UPPER
 from faceswap.faces.views import Orientation, render_view
 from faceswap.media.planes import field_of
@@ -92,7 +92,7 @@ class Viewer:
         The box is in its middle, but for the edge of the frame, which the square does not leave if it can: detectors
         miss faces that are cut off by it where the edge is repeated instead.
         """
-        side = max(1.0, (place.box[2:] - place.box[:2]).max()) * room
+        side = max(1.0, longer_side(place.box)) * room
         scale = size / side
         extent = np.array(frame.size[::-1], dtype=np.float64)
         reach = np.minimum(side, extent) / 2

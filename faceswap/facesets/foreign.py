@@ -46,15 +46,20 @@ class ForeignFace:
     scheme: str = IBUG68
 
     @property
+    def source_name(self) -> str:
+        """The frame's name without folders and suffix."""
+        return PurePosixPath(self.source.replace("\\", "/")).stem
+
+    @property
     def frame(self) -> int | None:
         """Number at the end of the frame's name; both tools count from 1, we from 0. None = there is no number."""
-        match = _FRAME_NUMBER.search(PurePosixPath(self.source.replace("\\", "/")).stem)
+        match = _FRAME_NUMBER.search(self.source_name)
         return None if match is None else max(0, int(match[1]) - 1)
 
     @property
     def source_stem(self) -> str:
         """The frame's name without number and suffix: the clip, for crops of several."""
-        return _FRAME_NUMBER.sub("", PurePosixPath(self.source.replace("\\", "/")).stem).rstrip("_-. ")
+        return _FRAME_NUMBER.sub("", self.source_name).rstrip("_-. ")
 
 
 def points_of(value: Any, count: int = 68) -> NDArray[np.float64] | None:

@@ -232,6 +232,8 @@ def places_of(faces: Sequence[ForeignFace]) -> list[tuple[int, int]]:
     for face in faces:
         track = tracks.setdefault((face.source_stem, face.number), len(tracks))
         frame = next_frame[track] if face.frame is None else face.frame
+        if (frame, track) in taken:
+            frame = next_frame[track]
         while (frame, track) in taken:
             frame += 1
         taken.add((frame, track))

@@ -51,7 +51,7 @@ def _face(name: str, data: bytes, landmarks: Any, values: dict) -> ForeignFace:
 def _face_number(name: str) -> int:
     """Return 1 for "00012_1.jpg"."""
     number = Path(name).stem.rpartition("_")[2]
-    return int(number) if number.isdigit() and len(number) < 4 else 0
+    return int(number) if number.isdecimal() and len(number) < 4 else 0
 
 
 def read_pak(path: Path) -> Iterator[ForeignFace | UnsupportedInputError]:

@@ -18,7 +18,8 @@ from faceswap.facesets.pickles import inflate, read_pickle
 from faceswap.types import Matrix
 
 _KEYWORD = b"faceswap"
-_MAX_TEXT = 8 << 20
+_MAX_TEXT = 512 << 10
+"""Bytes; with five masks there are about 100,000. Python's parser takes up to 500 times as much memory as its text."""
 _MAX_NESTING = 12
 _MAX_FSA = 512 << 20
 
@@ -96,7 +97,7 @@ def _metadata(name: str, data: bytes) -> bytes:
         is_compressed, text = rest[0] == 1, rest[2:].split(b"\0", 2)[-1]
         text = inflate(text, name, limit=_MAX_TEXT) if is_compressed else text
         if len(text) > _MAX_TEXT:
-            raise UnsupportedInputError(f"{name}: its faceswap data have more than {_MAX_TEXT >> 20} MB")
+            raise UnsupportedInputError(f"{name}: its faceswap data have more than {_MAX_TEXT >> 10} kB")
         return text
     raise UnsupportedInputError(f"{name} has no faceswap data; extract faces from ordinary pictures with `extract`")
 

@@ -39,8 +39,9 @@ def cut_from_frames(
     reader = open_clip(frames)
     wanted: dict[int, list[tuple[ForeignFace, int]]] = defaultdict(list)
     num_homeless = 0
+    by_name = {file.stem: i for i, file in enumerate(reader.files)} if isinstance(reader, PictureFolder) else None
     for face, (_, track) in zip(faces, places_of(faces), strict=True):
-        number = _frame_of(face, reader)
+        number = face.frame if by_name is None else by_name.get(face.source_name)
         if number is None or face.frame_landmarks is None:
             num_homeless += 1
         else:
@@ -59,13 +60,6 @@ def cut_from_frames(
             f"{num_homeless} of {len(faces)} faces belong to frames that {frames} does not hold; they are left out"
         )
     return records
-
-
-def _frame_of(face: ForeignFace, reader: Reader) -> int | None:
-    if isinstance(reader, PictureFolder):
-        names = {file.stem: number for number, file in enumerate(reader.files)}
-        return names.get(Path(face.source.replace("\\", "/")).stem)
-    return face.frame
 
 
 def _cut(

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 _DTYPE = re.compile(r"[fiu][1248]|b1")
 
 
+_MAX_KEY = 2**60
+
+
 class RefusedError(Exception):
     """What a pickle may not do, in words."""
 
@@ -51,9 +54,14 @@ NDARRAY = "numpy.ndarray"
 
 
 def plain_key(value: Any) -> Any:
-    """Only scalars: the hash of nested tuples that share their parts takes forever."""
+    """Only scalars: the hash of nested tuples that share their parts takes forever.
+
+    Larger integers can be chosen so that all have one hash, which makes a dict of them quadratic.
+    """
     if not isinstance(value, (str, bytes, int, float, type(None))):
         raise RefusedError("has a key that is no plain value")
+    if isinstance(value, int) and abs(value) > _MAX_KEY:
+        raise RefusedError("has a number beyond all bounds for a key")
     return value
 
 

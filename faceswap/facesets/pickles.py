@@ -66,7 +66,7 @@ def inflate(data: bytes, what: str, *, limit: int = MAX_BYTES) -> bytes:
         machine = zlib.decompressobj()
         result = machine.decompress(data, limit)
         if machine.decompress(machine.unconsumed_tail, 1):
-            raise UnsupportedInputError(f"{what} is refused: it unpacks to more than {limit >> 20} MB")
+            raise UnsupportedInputError(f"{what} is refused: it unpacks to more than {limit >> 10} kB")
     except zlib.error as error:
         raise UnsupportedInputError(f"{what} is damaged ({error})") from error
     return result
@@ -78,9 +78,10 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.num_marks = self.num_containers = 0
+        self.num_marks = self.num_containers = self.num_copied = self.num_bytes = 0
 
     def run(self, data: bytes) -> Any:
+        self.num_bytes = len(data)
         for step, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             name = opcode.name
             if name == "STOP":
@@ -160,6 +161,11 @@ class _Machine:
         name, arguments = self.last(2)
         if not isinstance(name, Name) or name.text not in CALLS or not isinstance(arguments, tuple):
             raise RefusedError("calls something")
+        # Calls copy what they are given. Each text or item takes a byte of the pickle at least, so that only one that
+        # hands in the same thing again and again comes to more than its own size.
+        self.num_copied += sum(len(part) for part in arguments if isinstance(part, (str, bytes, list, tuple)))
+        if self.num_copied > self.num_bytes:
+            raise RefusedError("copies the same data again and again")
         self.stack.append(CALLS[name.text](*arguments))
 
     def build(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
@@ -98,17 +97,26 @@ def _ellipse(centre: NDArray, radii: tuple[float, float], along: NDArray) -> NDA
     return centre + first[:, None] * axis + second[:, None] * np.array([-axis[1], axis[0]])
 
 
-def steadied(chosen: Mapping[int, Sequence[Face]]) -> dict[int, list[Face]]:
+def steadied(chosen: Mapping[int, Sequence[Face]], cuts: Collection[int] = ()) -> dict[int, list[Face]]:
     """Return faces by frame with the noise of their landmarks taken out along each track, without lag.
 
     Points are smoothed in template coordinates, where a turning or nearing head does not move them, over seven frames around
     each. Where that would move a point by clearly more than its usual noise, it is moving itself (a blink, speech) and stays.
+    Nothing is smoothed across frames in which the face is not seen.
+
+    Args:
+        cuts: first frames of shots; nothing is smoothed across them either (tracks joined by hand may run on there).
     """
-    tracks: dict[int, list[Face]] = defaultdict(list)
+    runs: list[list[Face]] = []
+    latest: dict[int, list[Face]] = {}
     for frame in sorted(chosen):
         for face in chosen[frame]:
-            tracks[face.track].append(face)
-    points = {id(face): new for faces in tracks.values() for face, new in zip(faces, _smoothed(faces), strict=True)}
+            run = latest.get(face.track)
+            if run is None or run[-1].frame != frame - 1 or frame in cuts:
+                run = latest[face.track] = []
+                runs.append(run)
+            run.append(face)
+    points = {id(face): new for run in runs for face, new in zip(run, _smoothed(run), strict=True)}
     return {
         frame: [replace(face, landmarks=points[id(face)]) for face in faces] for frame, faces in sorted(chosen.items())
     }

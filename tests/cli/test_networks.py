@@ -69,6 +69,20 @@ def test_index_commands_take_the_index_that_is_there_or_the_networks_they_are_to
     assert 1 not in {face.frame for face in open_index(kept).faces}
 
 
+def test_index_commands_open_the_index_that_convert_uses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], clip: Path
+) -> None:
+    same = [str(clip), "-o", str(clip.parent / "out.mp4"), "--refine", "2"]
+    assert run(monkeypatch, "shots", *same) == 0
+    (kept,) = (clip.parent / ".faceswap").glob("*.faces.db")
+    before = kept.stat().st_mtime_ns
+    assert run(monkeypatch, "index", "drop", *same, "--track", "0", "--frames", "1") == 0
+    assert run(monkeypatch, "index", "show", *same) == 0
+    assert "edit 1: drop the face" in capsys.readouterr().out
+    assert kept.stat().st_mtime_ns == before  # not analysed again in another way
+    assert FaceIndex.load(kept).detector == "centerface-1+refine2"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -138,6 +138,20 @@ def test_map_takes_identities_tracks_and_names_by_hand(cast: Callable[..., Casti
     assert cast(map="bert=anna").roles == {left: Role(0, "anna")}  # who is not mapped stays
 
 
+def test_a_map_may_name_all_tracks_and_somebody_besides(cast: Callable[..., Casting], left: int) -> None:
+    casting = cast(map=f"track:{left}=anna,track:{1 - left}=bert,bert=anna")
+    assert casting.roles == {left: Role(0, "anna"), 1 - left: Role(0, "bert")}
+
+
+@pytest.mark.parametrize("faces", [None, "main", "all", "auto"])
+def test_an_index_without_faces_is_an_error(
+    faces: str | None, reader: VideoReader, index: FaceIndex, models: list[SwapModel]
+) -> None:
+    wish = wish_of(ConvertConfig.model_validate({"faces": faces}), [models[0].identities])
+    with pytest.raises(NoFaceError, match="holds no face"):
+        CastingDesk(reader, replace(index, faces=()), models[:1]).cast(wish)
+
+
 def test_a_person_whom_two_models_know_is_one_person(
     cast: Callable[..., Casting], models: list[SwapModel], left: int, tmp_path: Path
 ) -> None:

@@ -37,3 +37,13 @@ def test_nobody_is_twice_in_a_frame() -> None:
         1: ("a", True),
         2: ("a", True),
     }
+
+
+def test_a_refused_track_does_not_take_the_place_of_a_third() -> None:
+    """1 loses against 0; 2 meets only 1, in the frames where 1 is alone."""
+    likeness = {0: {"a": 0.9}, 1: {"a": 0.8}, 2: {"a": 0.7}}
+    assert people(likeness, track(0, 0, 10), track(1, 5, 20), track(2, 15, 30)) == {
+        0: ("a", True),
+        1: (None, True),
+        2: ("a", True),
+    }

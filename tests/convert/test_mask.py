@@ -15,10 +15,12 @@ from onnx_files import planted, write
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
+from faceswap.convert.mask_files import mask_files
 from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.painted_files import find_painted
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
+from faceswap.store import WeightsStore
 from faceswap.types import Face, Frame, Shot
 
 SIZE = (160, 200)
@@ -82,6 +84,20 @@ def half_segmenter(path: Path) -> str:
     mask = np.zeros((1, 32, 32, 1), dtype=np.float32)
     mask[:, :, :16] = 1
     return write(path, planted({"out_mask": mask}, (1, 32, 32, 3)))
+
+
+def test_a_segmenter_is_known_by_its_bytes_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments made with another network of the same name are of no use."""
+    monkeypatch.setenv("FACESWAP_HOME", str(tmp_path))
+    store, facts = WeightsStore.of_user(), {"role": "segmenter", "kind": "xseg-1"}
+    path = Path(half_segmenter(tmp_path / "half.onnx"))
+    by_path = mask_files(ConvertConfig(segmenter=str(path)))
+    store.add("mine", path.read_bytes(), ".onnx", facts)
+    config = ConvertConfig(segmenter="mine")
+    assert mask_files(config) == by_path
+    store.remove("mine")
+    store.add("mine", path.read_bytes() + b"\x72\x00", ".onnx", facts)
+    assert mask_files(config) != by_path
 
 
 def test_segmenter_says_what_of_the_face_is_swapped(model: SwapModel, tmp_path: Path) -> None:
@@ -161,6 +177,20 @@ def test_masks_of_a_segment_do_not_depend_on_how_it_was_reached(model: SwapModel
     alone.begin_segment(30, 0)
     for a, b in zip(masks_of(through, given[30:]), masks_of(alone, given[30:], batch=3), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+def test_a_segment_begins_with_the_looks_of_the_frames_before_in_its_shot(model: SwapModel) -> None:
+    """Colours need no memory here; things before the face do, and one of another shot is none."""
+    given, sums = covered_frames(30), {}
+    for shot in (0, 1):
+        used = engine(model)
+        used.begin_segment(0, 0)
+        masks_of(used, given[:27])
+        used.begin_segment(27, shot)
+        sums[shot] = masks_of(used, given[27:])[-1].sum()
+    plain = masks_of(engine(model, occlusion="off"), given[29:])[-1].sum()
+    assert sums[0] < 0.95 * plain
+    assert sums[1] > 0.98 * plain
 
 
 def test_size_of_batches_does_not_change_the_masks(model: SwapModel) -> None:

@@ -14,9 +14,10 @@ from makers import detector, tiny_model
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip, plan_convert
-from faceswap.errors import UnsupportedInputError, UsageError
+from faceswap.errors import FaceswapError, UnsupportedInputError, UsageError
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
+from faceswap.progress import Progress
 
 SIZE = (160, 200)
 LOSSLESS = {"codec": "ffv1", "match": "none"}
@@ -65,6 +66,19 @@ def test_painted_masks_reach_the_clip(clip: Path, model: SwapModel, tmp_path: Pa
         assert before[:, middle + 2 :].any()
         assert not after[:, middle + 2 :].any()
         assert after[:, : middle - 2].any()
+
+
+def test_masks_that_change_meanwhile_are_noticed(clip: Path, model: SwapModel, tmp_path: Path) -> None:
+    mask = paint(tmp_path / "mask.png", black=slice(0, 50))
+    config = ConvertConfig.model_validate({**LOSSLESS, "mask": str(mask)})
+
+    def repaint(progress: Progress) -> None:
+        if progress.stage == "render":
+            paint(mask, black=slice(50, None))
+
+    with pytest.raises(FaceswapError, match=r"masks .* changed while it was converted"):
+        convert_clip(clip, model, tmp_path / "out.mkv", config=config, detector=detector(), on_progress=repaint)
+    assert not (tmp_path / "out.mkv").exists()
 
 
 def test_report_says_where_painted_masks_are_carried_on(clip: Path, model: SwapModel, tmp_path: Path) -> None:

@@ -173,6 +173,21 @@ def test_frames_between_painted_ones_follow_the_face(clip: Path, tmp_path: Path)
             assert np.minimum(1 - found, 1 - truth).sum() > 0.85 * (1 - truth).sum()
 
 
+def test_the_nearer_of_two_painted_frames_counts_more(clip: Path, tmp_path: Path) -> None:
+    paint(tmp_path / "1.png", white())
+    paint(tmp_path / "9.png", white() * 0)
+    painted, _ = prepared(clip, tmp_path)
+    means = {}
+    for frame in VideoReader(clip):
+        if frame.index in (2, 5, 8):
+            found = in_patch(painted, frame, face_at(place(frame.index), 70, 30, frame=frame.index))
+            assert found is not None
+            means[frame.index] = float(found[:, 20:44, 20:44].mean())
+    assert means[2] == pytest.approx(0.875, abs=0.1)
+    assert means[5] == pytest.approx(0.5, abs=0.15)
+    assert means[8] == pytest.approx(0.125, abs=0.1)
+
+
 def test_flow_follows_what_moves_against_the_face(tmp_path: Path) -> None:
     """The face stands still, something passes before it: what was painted around it moves along."""
 

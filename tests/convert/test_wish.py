@@ -28,7 +28,7 @@ def test_each_way_is_understood(tmp_path: Path) -> None:
     reference.touch()
     assert wish(faces="all").way == "all"
     assert wish(faces="auto").to == Role(0, "anna")
-    assert wish(track="3, 7,3").tracks == (3, 7)
+    assert wish(track="3, 7-9,3").tracks == (3, 7, 8, 9)
     found = wish(person=str(reference))
     assert (found.way, found.references) == ("people", {"": (reference,)})
 
@@ -51,13 +51,14 @@ def test_several_models_without_more_let_each_know_its_own_people() -> None:
         ({"faces": "main", "track": "3"}, "contradict"),
         ({"track": "3", "map": "a=anna"}, "contradict"),
         ({"faces": "all", "map": "a=anna"}, "no other choice"),
-        ({"track": "a"}, "numbers of tracks"),
-        ({"track": ""}, "numbers of tracks"),
+        ({"track": "a"}, "list of tracks"),
+        ({"track": ""}, "list of tracks"),
         ({"map": ""}, "not understood"),
         ({"map": "alice"}, "not understood"),
         ({"map": "alice=zoe"}, "not 'zoe'"),
         ({"map": "alice=anna,alice=bert"}, "two identities"),
-        ({"map": "track:x=anna"}, "numbers of tracks"),
+        ({"map": "track:x=anna"}, "write one track"),
+        ({"map": "track:3-4=anna"}, "write one track"),
         ({"map": "alice=anna", "to": "anna"}, "--to"),
         ({"person": ("missing.jpg",)}, "no picture"),
         ({"to": "zoe"}, "not 'zoe'"),

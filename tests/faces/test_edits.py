@@ -121,6 +121,14 @@ def test_added_face_is_interpolated_between_its_keys() -> None:
     assert added[5].box[0] < added[5].landmarks[:, 0].min()
 
 
+def test_added_face_ends_with_the_clip() -> None:
+    """However far a key mended by hand may lie."""
+    five = tuple(map(tuple, face_at(200, 50, 20).landmarks.tolist()))
+    index = index_of(LEFT)
+    after, _ = edited(index, [Add(keys=((3, five), (10**12, five)))])
+    assert max(f.frame for f in after.faces) == index.num_frames - 1
+
+
 def test_edits_that_meet_nothing_are_named_by_their_number() -> None:
     nowhere = Drop(start=0, stop=5, trail=((0, 900.0, 900.0, 950.0, 950.0),))
     assert edited(index_of(LEFT), [Drop(**run_of(LEFT[:2])), nowhere])[1] == [2]
@@ -141,7 +149,27 @@ def test_edits_are_kept_as_they_are(tmp_path: Path, edit: Edit) -> None:
     assert load_edits(tmp_path / "e.json", "f" * 64) == (edit,)
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"fingerprint": "x", "edits": [{"kind": "burn"}]}', "[]"])
+BOX = [5, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"fingerprint": "x", "edits": [{"kind": "burn"}]}',
+        "[]",
+        *(
+            json.dumps({"fingerprint": "f" * 64, "edits": [edit]})
+            for edit in (
+                {"kind": "drop", "start": 0, "stop": 9, "trail": [BOX, BOX]},
+                {"kind": "reassign", "start": 0, "stop": 9, "trail": [BOX], "other": []},
+                {"kind": "add", "keys": [[3, [[1, 2]] * 4]]},
+                {"kind": "add", "keys": [[3, [[1, 2]] * 5], [2, [[1, 2]] * 5]]},
+            )
+        ),
+    ],
+)
 def test_damaged_edits_are_an_error_not_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / "e.json").write_text(text)
     with pytest.raises(UnsupportedInputError, match="mend the file"):

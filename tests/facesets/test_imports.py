@@ -26,6 +26,8 @@ from faceswap import geometry
 from faceswap.errors import FaceswapError, UnsupportedInputError, UsageError
 from faceswap.faces.align import frame_from_canonical
 from faceswap.facesets.imports import ImportReport, import_faces
+from faceswap.facesets.imports_dfl import read_dfl_jpeg
+from faceswap.facesets.imports_faceswap import read_faceswap_png
 from faceswap.facesets.measure import read_crop
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
@@ -284,3 +286,17 @@ def test_nothing_to_import_leaves_no_faces(tmp_path: Path) -> None:
         with pytest.raises(FaceswapError):
             take(source, tmp_path / "set")
         assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_texts_that_would_fill_the_memory_are_not_parsed(tmp_path: Path, is_compressed: bool) -> None:
+    text = b"(" + b"0," * (1 << 20) + b")"
+    path = write_faceswap_png(tmp_path / "a.png")
+    content = b"faceswap\0\1\0\0\0" + zlib.compress(text) if is_compressed else b"faceswap\0\0\0\0\0" + text
+    chunk = struct.pack(">I", len(content)) + b"iTXt" + content + bytes(4)
+    with pytest.raises(UnsupportedInputError, match="more than 512 kB"):
+        read_faceswap_png("a.png", path.read_bytes()[:8] + chunk)
+
+
+def test_odd_digits_in_names_are_no_numbers_of_faces(tmp_path: Path) -> None:
+    assert read_dfl_jpeg("00001_\u00b2.jpg", write_dfl(tmp_path / "a.jpg").read_bytes()).number == 0

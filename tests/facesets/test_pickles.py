@@ -200,11 +200,27 @@ def test_too_many_containers_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         read_pickle(b"(" + b"]" * 2000 + b"l.", "x")
 
 
+def test_calls_cannot_copy_one_text_again_and_again() -> None:
+    """200 copies of 1 MB, of a pickle that holds it once."""
+    text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20) + b"q\x00"
+    copy = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
+    with pytest.raises(UnsupportedInputError, match="again and again"):
+        read_pickle(b"\x80\x02" + text + b"0(" + copy * 200 + b"l.", "x")
+    assert read_pickle(b"\x80\x02" + text + b"0" + copy + b".", "x") == b"a" * (1 << 20)
+
+
+def test_integers_made_to_have_one_hash_are_no_keys() -> None:
+    """A dict of such keys takes quadratic time: minutes for the 50,000 here."""
+    keys = (b"\x8a\x0b" + (k * (2**61 - 1)).to_bytes(11, "little") + b"N" for k in range(1, 50_000))
+    with pytest.raises(UnsupportedInputError, match="beyond all bounds"):
+        read_pickle(b"\x80\x02}(" + b"".join(keys) + b"u.", "x")
+
+
 def test_zlib_bombs_are_refused_with_little_memory() -> None:
     machine = zlib.compressobj(9)
     bomb = b"".join(machine.compress(bytes(1 << 24)) for _ in range(64)) + machine.flush()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(UnsupportedInputError, match="unpacks to more than 16 MB"):
+    with pytest.raises(UnsupportedInputError, match="unpacks to more than 16384 kB"):
         inflate(bomb, "x", limit=16 << 20)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
     assert inflate(zlib.compress(b"abc"), "x") == b"abc"

@@ -109,6 +109,19 @@ def test_steadied_landmarks_do_not_lag_behind_a_jump() -> None:
     assert np.abs(steady[20:] - 0.2).max() < 0.02
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_nothing_is_steadied_across_a_gap_or_a_cut(is_cut: bool) -> None:
+    path = np.random.default_rng(3).normal(0, 0.01, (40, 5, 2))
+    whole, second = track(path), track(np.concatenate([path[:20] + 0.01, path[20:]]))
+    gap = () if is_cut else range(17, 20)
+    results = [
+        steadied({frame: faces for frame, faces in tracks.items() if frame not in gap}, [20] if is_cut else [])
+        for tracks in (whole, second)
+    ]
+    for frame in range(20, 40):
+        np.testing.assert_array_equal(*(result[frame][0].landmarks for result in results))
+
+
 def test_short_and_unaligned_tracks_stay_as_they_are() -> None:
     short = track(np.random.default_rng(2).normal(0, 0.01, (4, 5, 2)))
     np.testing.assert_allclose(found(steadied(short)), found(short), atol=1e-12)

@@ -1,0 +1,159 @@
+"""The options of `faceswap convert`, by topic. Fields have the names of the settings that they become (`ConvertConfig`)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+
+from faceswap.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingOptions:
+    """What is written, and how."""
+
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            help="Encoder: h264 [default], h265, av1, prores, prores4444, dnxhr, ffv1, mjpeg, h264_nvenc ..., or "
+            "png, tiff, exr."
+        ),
+    ] = None
+    crf: Annotated[float | None, typer.Option(help="Constant quality on the encoder's own scale; lower is better.")] = (
+        None
+    )
+    preset: Annotated[str | None, typer.Option(help="Speed of the encoder, e.g. veryfast.")] = None
+    profile: Annotated[
+        str | None, typer.Option(help="Flavour: ProRes proxy lt 422 hq 4444, DNxHR lb sq hq hqx 444.")
+    ] = None
+    pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None
+    deliver: Annotated[
+        str, typer.Option(help="What to write, comma list: clip, overlay, matte, raw (all .mov beside it), otio.")
+    ] = "clip"
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleOptions:
+    """Who is swapped."""
+
+    faces: Annotated[
+        str | None,
+        typer.Option(help="Whom to swap: main, all or auto [auto if several people are seen at once, else main]."),
+    ] = None
+    largest: Annotated[bool, typer.Option("--largest", help="Swap the largest person of each shot (--faces main).")] = (
+        False
+    )
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Swap whom the model takes for one of its other identities (--faces auto).")
+    ] = False
+    track: Annotated[
+        str | None, typer.Option(help="Swap these tracks, like 3,7-9 (`faceswap index show` lists them).")
+    ] = None
+    person: Annotated[
+        list[str] | None,
+        typer.Option(help="Picture of the person to swap; or NAME=PICTURE for --map. May be repeated."),
+    ] = None
+    map: Annotated[
+        str | None,
+        typer.Option(help="Who becomes whom: WHO=IDENTITY,...; WHO: a name, track:N or an identity on screen."),
+    ] = None
+    id_encoder: Annotated[
+        str | None, typer.Option(help="Network that tells people apart, for --person: an .onnx file or a name.")
+    ] = None
+    min_cosine: Annotated[
+        float | None, typer.Option(help="How alike a track and --person must be, -1 to 1 [0.35].")
+    ] = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what `ConvertConfig` takes.
+
+        Raises:
+            UsageError: options that contradict each other.
+        """
+        flags = {"main": self.largest, "auto": self.auto}
+        said = [*([self.faces] if self.faces else []), *(word for word, is_set in flags.items() if is_set)]
+        if len(set(said)) > 1:
+            raise UsageError(f"--faces, --largest and --auto contradict each other ({' and '.join(said)}); give one")
+        values = asdict(self)
+        for name in ("largest", "auto", "id_encoder"):
+            del values[name]
+        return values | {"faces": said[0] if said else None, "person": tuple(self.person) if self.person else None}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOptions:
+    """How the swapped face is matched, masked and laid over."""
+
+    match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl"
+    feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None
+    erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),
+    ] = None
+    occlusion: Annotated[
+        str, typer.Option(help="Hands, hair, microphones before the face: auto = they stay in front; off.")
+    ] = "auto"
+    segmenter: Annotated[
+        str | None, typer.Option(metavar="FILE.onnx", help="Network that marks the face: XSeg or face parsing.")
+    ] = None
+    glasses: Annotated[bool, typer.Option(help="With a face parsing segmenter: glasses are swapped with the face.")] = (
+        True
+    )
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|PNG",
+            help="Painted masks, white = swap: PNG files named by frame number (key frames will do), or one for all.",
+        ),
+    ] = None
+    mask_use: Annotated[
+        str, typer.Option(help="multiply = painted masks only take away; replace = they are the masks.")
+    ] = "multiply"
+    min_face_px: Annotated[
+        int | None, typer.Option("--min-face", help="Leave faces smaller than this, px, as they are [24].")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class FootageOptions:
+    """How the clip is read, and which of it is worked on."""
+
+    interlaced: Annotated[
+        str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
+    ] = "auto"
+    copy_untouched: Annotated[
+        bool, typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped.")
+    ] = False
+    video_stream: Annotated[
+        int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
+    ] = None
+    shots: Annotated[
+        str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
+    ] = None
+    start: Annotated[
+        str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, frame 1550 or pts:90000.")
+    ] = None
+    end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None
+    trim: Annotated[
+        bool, typer.Option("--trim", help="Write only the span from the first to the last chosen frame.")
+    ] = False
+    ffmpeg_filter: Annotated[
+        str | None,
+        typer.Option(metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."),
+    ] = None
+
+
+def settings_of(
+    people: PeopleOptions, picture: PictureOptions, encoding: EncodingOptions, footage: FootageOptions
+) -> dict[str, Any]:
+    """Return what was said, for `ConvertConfig`; options that were left out are missing.
+
+    Raises:
+        UsageError: options that contradict each other.
+    """
+    given = people.settings | asdict(picture) | asdict(encoding) | asdict(footage)
+    return {name: value for name, value in given.items() if value is not None}
