@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from faceswap import __version__, geometry
 from faceswap.errors import InterruptedRunError, NoFaceError, UsageError
+from faceswap.evaluate.equivariance import shift_error
 from faceswap.evaluate.likeness import Actor, Embedder, actor_of, encoder_patch, identity_figures
 from faceswap.evaluate.observe import Observation, Observer
 from faceswap.evaluate.pairs import check_pair, paired_frames
+from faceswap.evaluate.protocols import Protocol
 from faceswap.evaluate.summary import FaceFigures, summarise
 from faceswap.evaluate.table import judged
 from faceswap.faces.align import patch_from_frame
@@ -22,16 +25,20 @@ from faceswap.faces.analyse import kept_index
 from faceswap.faces.base import Detection, Detector, IdentityEncoder
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
+from faceswap.faces.views import sample_rgb
 from faceswap.facesets.store import FaceSet
 from faceswap.figures import seam
 from faceswap.files import sha256_file
 from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.media.reader import VideoReader
+from faceswap.models.checkpoint import find_checkpoint
+from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.types import CropSpec, Face, Frame
 
 _CHANGED = 0.75
 """Mean difference under the mask (8-bit codes) from which on a track was swapped, beyond what encoding did outside."""
+_NUM_STILLS = 8
 _SUPPORT_CROP = CropSpec(64, "head")
 Ranges = Sequence[tuple[int, int]]
 
@@ -56,6 +63,28 @@ class Evaluation:
     notes: tuple[str, ...]
     circumstances: dict[str, Any]
     """Hashes, versions and settings that the figures hold for."""
+
+
+def _check_judge(encoder: IdentityEncoder, model: Path) -> None:
+    """Refuse an encoder whose hash stands in the settings that a model was trained with."""
+    if encoder.sha256 in json.dumps(find_checkpoint(model).document("train")):
+        raise UsageError(
+            f"{encoder.name} took part in the training of {model}, so it cannot judge it; give another --id-encoder"
+        )
+
+
+def _with_shift_error(evaluation: Evaluation, model: SwapModel) -> Evaluation:
+    """Return the evaluation with the figure of the network itself, measured on a few of the input's faces."""
+    rows = evaluation.rows[:: max(1, len(evaluation.rows) // _NUM_STILLS)][:_NUM_STILLS]
+    reader = VideoReader(evaluation.input)
+    stills = []
+    for row in rows:
+        frame = next(reader.frames_from(row.frame, evaluation.index.frames))
+        face = next(f for f in evaluation.index.faces_at(row.frame) if f.track == row.track)
+        size = model.crop.size
+        stills.append(sample_rgb(frame, patch_from_frame(face, model.crop), (size, size)))
+    values = {**evaluation.whole.values, "shift_error": shift_error(model, np.stack(stills), model.identities[0])}
+    return replace(evaluation, whole=replace(evaluation.whole, values=values, verdict=judged(values)))
 
 
 @dataclass(slots=True)
@@ -118,10 +147,12 @@ def evaluate_clip(
     *,
     faceset: Path | str | None = None,
     encoder: IdentityEncoder | None = None,
-    forbidden_sha256: Sequence[str] = (),
+    model: Path | str | None = None,
+    protocol: Protocol | None = None,
     ranges_of: Callable[[FaceIndex], Ranges] | None = None,
     every: int = 1,
     min_face_px: int = 24,
+    device: str = "auto",
     on_progress: OnProgress = ignore_progress,
 ) -> Evaluation:
     """Measure a result against the footage it was made of, in one pass over both.
@@ -129,17 +160,17 @@ def evaluate_clip(
     Args:
         output: a clip of this program or of any other, of the same size.
         faceset: of the source; with `encoder` it gives the figures of identity.
-        forbidden_sha256: encoders that took part in training: a network learns to please what judges it.
-        ranges_of: which frames to look at. every: look at faces in every n-th frame only.
+        model: that made the result: measures its network's shift error, and an encoder that took part in its training is
+            refused: a network learns to please what judges it.
+        protocol: chooses the frames; otherwise `ranges_of` does (None = all). every: look at faces in every n-th frame only.
 
     Raises:
         UsageError: clips of different sizes, or an encoder that took part in training. NoFaceError: no face to look at.
         InterruptedRunError: stopped by a signal.
     """
-    if encoder is not None and encoder.sha256 in forbidden_sha256:
-        raise UsageError(
-            f"{encoder.name} took part in the training of this model, so it cannot judge it; give another --id-encoder"
-        )
+    swap_model = None if model is None else SwapModel.load(model, device=device)
+    if encoder is not None and model is not None:
+        _check_judge(encoder, Path(model))
     before, after = VideoReader(Path(input_path)), VideoReader(Path(output))
     check_pair(before, after)
     actor = actor_of(FaceSet.open(faceset), encoder) if faceset is not None and encoder is not None else None
@@ -147,7 +178,8 @@ def evaluate_clip(
         index = kept_index(before, detector, Path(output), min_face_px=min_face_px, on_progress=on_progress)
         if not index.faces:
             raise NoFaceError(f"{input_path} shows no face of {min_face_px} px or more, so there is nothing to measure")
-        ranges = ranges_of(index) if ranges_of else ((0, index.num_frames),)
+        choose = protocol.frames_of if protocol is not None else ranges_of
+        ranges = choose(index) if choose is not None else ((0, index.num_frames),)
         finder = FaceFinder(detector, before.info.upright_from_stored, 8, before.info.field_order is not None)
         walk = _Pass(index, finder, ranges, encoder if actor is not None else None, every)
         for old, new in _watched(paired_frames(before, after), index.num_frames, on_progress, stop):
@@ -159,11 +191,13 @@ def evaluate_clip(
         "detector": detector.name,
         "input_sha256": sha256_file(Path(input_path)),
         "output_sha256": sha256_file(Path(output)),
+        "protocol": None if protocol is None else protocol.name,
         "encoder": None if encoder is None else {"name": encoder.name, "sha256": encoder.sha256},
         "every": every,
         "ranges": [list(run) for run in ranges],
     }
-    return _finished(walk, Path(input_path), Path(output), actor, circumstances)
+    evaluation = _finished(walk, Path(input_path), Path(output), actor, circumstances)
+    return evaluation if swap_model is None else _with_shift_error(evaluation, swap_model)
 
 
 def _finished(

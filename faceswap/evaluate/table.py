@@ -109,6 +109,14 @@ FIGURES: dict[str, Figure] = {
             "flicker", "flicker", "frame-to-frame noise added to the face's colour, Lab units", (0, 0.15), (0, 0.5), 0.0
         ),
         Figure(
+            "shift_error",
+            "shift error",
+            "detail that does not move with the face, px (of the network)",
+            (0, 0.1),
+            (0, 0.3),
+            0.0,
+        ),
+        Figure(
             "missed",
             "faces lost",
             "share of frames in which a detector finds the input's face but not the result's, %",
