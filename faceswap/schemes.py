@@ -21,6 +21,8 @@ IBUG68 = "ibug68"
 """The 68 points of 300-W (Sagonas et al. 2013): jaw, brows, nose, eyes, outer and inner lips."""
 LM66 = "lm66"
 """OpenSeeFace's 66 points: as IBUG68 up to the eyes, then lips in an order of their own."""
+INSIGHT106 = "insight106"
+"""insightface's 106 points (`2d106det`): outline, left eye and brow, lips, nose, right eye and brow."""
 MESH468 = "mesh468"
 """MediaPipe's face mesh (Kartynnik et al. 2019), x and y."""
 
@@ -44,6 +46,8 @@ def _template(eye_x: float, eye_y: float, nose_y: float, mouth_x: float, mouth_y
     return np.array([[-eye_x, eye_y], [eye_x, eye_y], [0, nose_y], [-mouth_x, mouth_y], [mouth_x, mouth_y]])
 
 
+_EYES_106 = ((33, 35, 36, 37, 39, 40, 41, 42), (87, 89, 90, 91, 93, 94, 95, 96))
+"""Without the pupils (34, 38, 88, 92), which look about."""
 _EYES_68 = (tuple(range(36, 42)), tuple(range(42, 48)))
 
 SCHEMES: dict[str, Scheme] = {
@@ -58,6 +62,8 @@ SCHEMES: dict[str, Scheme] = {
         ),
         Scheme(IBUG68, 68, (*_EYES_68, (30,), (48,), (54,)), _template(0.550, -0.001, 0.629, 0.4685, 1.1915)),
         Scheme(LM66, 66, (*_EYES_68, (30,), (58,), (62,)), _template(0.550, -0.001, 0.629, 0.4685, 1.1915)),
+        # The same places of the face as in IBUG68; not measured, since no file of it was at hand.
+        Scheme(INSIGHT106, 106, (*_EYES_106, (86,), (52,), (61,)), _template(0.550, -0.001, 0.629, 0.4685, 1.1915)),
         Scheme(
             MESH468,
             468,

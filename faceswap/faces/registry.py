@@ -1,30 +1,74 @@
-"""Detectors by name."""
+"""The networks that look at faces, made from names, files or packs.
+
+A file says itself of what kind it is: by the shapes of its inputs and outputs (`faces.kinds`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from faceswap.errors import UsageError
-from faceswap.faces.base import Detector
+from faceswap.faces.base import Detector, IdentityEncoder, Landmarker
 
-
-def _centerface(threads: int, device: str) -> Detector:
-    from faceswap.faces.centerface import CenterFace
-
-    return CenterFace(threads=threads, device=device)
-
+if TYPE_CHECKING:
+    from faceswap.faces.detector import DetectorKind
+    from faceswap.faces.kinds import NetworkKind
 
 DEFAULT_DETECTOR = "centerface-1"
 """`Detector.name` of what `make_detector()` gives."""
-DETECTORS: dict[str, Callable[[int, str], Detector]] = {"centerface": _centerface}
 
 
 def make_detector(name: str = "centerface", *, threads: int = 2, device: str = "auto") -> Detector:
-    """Return a detector by its registered name.
+    """Return a detector.
 
     Args:
+        name: of known or stored weights, the path of an ONNX file, or an insightface pack.
         threads: limit of its CPU threads. device: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        UsageError: an unknown name, or weights that are not on this machine. UnsupportedInputError: a file of no known kind.
     """
-    if name not in DETECTORS:
-        raise UsageError(f"no detector {name!r}; there are: {', '.join(DETECTORS)}")
-    return DETECTORS[name](threads, device)
+    from faceswap.faces.detector import OnnxDetector
+    from faceswap.faces.graph import read_graph
+    from faceswap.faces.network_files import find_network, known_kind
+
+    found = find_network(name, "detector")
+    kind = cast("DetectorKind", known_kind(found, "detector"))
+    graph = read_graph(found.data, name, is_fully_convolutional=True) if kind.is_fully_convolutional else found.graph
+    return OnnxDetector(graph, kind, found.versioned(kind.name), threads=threads, device=device)
+
+
+def make_landmarker(name: str, *, threads: int = 2, device: str = "auto") -> Landmarker:
+    """Return a landmarker; arguments and errors as of `make_detector`."""
+    from faceswap.faces.network_files import find_network, known_kind
+    from faceswap.weights import weights_registry
+
+    found = find_network(name, "landmarker")
+    if found.sha256 == weights_registry()["fan"].sha256:  # not ONNX: known by its bytes alone
+        from faceswap.faces.fan import load_fan
+
+        return load_fan(found.data, name, device=device)
+    kind = cast("NetworkKind", known_kind(found, "landmarker"))
+    return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device)
+
+
+def make_encoder(name: str, *, threads: int = 2, device: str = "auto") -> IdentityEncoder:
+    """Return an identity encoder; arguments and errors as of `make_detector`."""
+    from faceswap.faces.network_files import find_network, known_kind
+
+    found = find_network(name, "encoder")
+    kind = cast("NetworkKind", known_kind(found, "encoder"))
+    return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device)
+
+
+def require_points(detector: Detector, landmarker: Landmarker | None) -> None:
+    """Refuse to align faces by points that are only guessed from boxes.
+
+    Raises:
+        UsageError: the detector gives boxes only, and there is no landmarker.
+    """
+    if landmarker is None and getattr(detector, "is_boxes_only", False):
+        raise UsageError(
+            f"the detector {detector.name} finds boxes only, which faces cannot be aligned by; "
+            "add --landmarks, or use --detector centerface"
+        )

@@ -1,9 +1,16 @@
-"""The one way in which ONNX networks are started."""
+"""The one way in which ONNX networks are started and run."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.errors import UnsupportedInputError
+from faceswap.faces.graph import Graph
 
 
 def make_session(graph: bytes, threads: int, device: str) -> Any:
@@ -25,3 +32,53 @@ def make_session(graph: bytes, threads: int, device: str) -> Any:
         number = device.partition(":")[2] or "0"
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": number}))
     return onnxruntime.InferenceSession(graph, options, providers=providers)
+
+
+class Runner:
+    """A network run on batches; pictures go one by one where the file fixes a batch of one.
+
+    Args:
+        in_batches: False where the outputs of a batch could not be told apart.
+    """
+
+    def __init__(self, graph: Graph, what: str, threads: int, device: str, *, in_batches: bool = True) -> None:
+        if len(graph.inputs) != 1:
+            raise UnsupportedInputError(
+                f"{what} has {len(graph.inputs)} inputs where one was expected: {graph.shape_text}"
+            )
+        try:
+            self._session = make_session(graph.data, threads, device)
+        except Exception as error:  # onnxruntime's errors share no base that is public
+            raise UnsupportedInputError(f"{what} cannot be run by onnxruntime: {error}") from error
+        self._what = what
+        self._input = graph.inputs[0].name
+        self._in_batches = in_batches and graph.inputs[0].shape[0] is None
+
+    def __call__(self, batch: NDArray) -> list[list[NDArray]]:
+        """Return the outputs of each picture.
+
+        Args:
+            batch: (B, ...) of the type and shape that the network takes.
+
+        Returns:
+            For each picture its outputs in the file's order, each as an array without the batch axis (or with one of
+            length 1 where pictures go one by one).
+        """
+        if not self._in_batches:
+            return [self._run(batch[i : i + 1]) for i in range(len(batch))]
+        outputs = self._run(batch)
+        return [[output[i] for output in outputs] for i in range(len(batch))]
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Run once on a gray picture: a file that gives nothing sensible is found here and not in the middle of a clip.
+
+        Half-precision files on devices that cannot hold their values are the usual case.
+        """
+        for output in self(np.full((1, *shape), 0.1, dtype=np.float32))[0]:
+            if not np.isfinite(output).all():
+                raise UnsupportedInputError(
+                    f"{self._what} gives no finite numbers on this device; use --device cpu, or a float32 version of it"
+                )
+
+    def _run(self, batch: NDArray) -> list[NDArray]:
+        return self._session.run(None, {self._input: np.ascontiguousarray(batch)})

@@ -45,3 +45,13 @@ def _sampled(frame: Frame, view_from_frame: Matrix, size: tuple[int, int], *, as
         ]
     ).astype(np.float32)
     return np.clip(color.transform(codes, color.rgb_from_codes(frame.color)), 0, 1)
+
+
+def square_view(size: int, side: float, below_eyes: float) -> Matrix:
+    """Return `FaceNetwork.patch_from_canonical` of a network that takes an upright square.
+
+    Args:
+        size: px. side: what it shows, inter-ocular distances. below_eyes: how far its centre lies below the eyes, the same.
+    """
+    scale = size / side
+    return np.array([[scale, 0.0, size / 2], [0.0, scale, size / 2 - scale * below_eyes]])

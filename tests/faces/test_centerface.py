@@ -6,7 +6,11 @@ from makers import detector
 from skimage.data import astronaut
 
 from faceswap.faces.base import Detection, overlap
-from faceswap.faces.registry import make_detector
+from faceswap.faces.centerface import CENTERFACE
+from faceswap.faces.detector import OnnxDetector
+from faceswap.faces.graph import read_graph
+from faceswap.faces.registry import DEFAULT_DETECTOR, make_detector
+from faceswap.weights import read_weights
 
 FACE = [178, 65, 272, 180]
 POINTS = np.array([[204, 104], [248, 105], [224, 129], [207, 145], [242, 147]])
@@ -49,10 +53,14 @@ def test_first_eye_is_the_left_one_in_the_picture() -> None:
 
 @pytest.mark.parametrize("min_score", [0.5, 0.95])
 def test_faces_below_the_minimum_score_are_left_out(min_score: float) -> None:
-    from faceswap.faces.centerface import CenterFace
-
-    found = CenterFace(threads=1, min_score=min_score).detect(astronaut()[None])[0]
+    graph = read_graph(read_weights("centerface"), "centerface", is_fully_convolutional=True)
+    strict = OnnxDetector(graph, CENTERFACE, "centerface-1", threads=1, device="cpu", min_score=min_score)
+    found = strict.detect(astronaut()[None])[0]
     assert len(found) == (0 if min_score > 0.94 else 1)
+
+
+def test_it_is_the_default_under_its_name() -> None:
+    assert make_detector().name == DEFAULT_DETECTOR
 
 
 def test_unknown_detector_is_refused_with_the_known_ones() -> None:

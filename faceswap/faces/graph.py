@@ -1,0 +1,134 @@
+"""ONNX files from anywhere: checked, folded, and described by what goes in and comes out.
+
+A file is read into memory once; it may not point at other files, so that its SHA-256 stands for all of its weights. Many
+exporters list the weights among the graph's inputs, which keeps onnxruntime from folding them: that is mended here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from faceswap.errors import UnsupportedInputError
+
+_NUM_FIRST = 8
+"""Nodes among which a normalisation inside of a graph is looked for, as insightface does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One input or output of a graph."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    """None where the file leaves the size open; () where it says nothing at all."""
+
+    @property
+    def last(self) -> int | None:
+        return self.shape[-1] if self.shape else None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join('?' if n is None else str(n) for n in self.shape)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A network as it is handed to onnxruntime."""
+
+    data: bytes = field(repr=False)
+    sha256: str
+    """Of the file it was read from."""
+    inputs: tuple[Slot, ...]
+    outputs: tuple[Slot, ...]
+    is_normalising: bool = False
+    """The graph itself subtracts and scales first (converters from MXNet leave that in): it takes values 0 to 255."""
+
+    @property
+    def shape_text(self) -> str:
+        """What a message can say of an unknown file."""
+        return f"inputs {', '.join(map(str, self.inputs))}; outputs {', '.join(map(str, self.outputs))}"
+
+
+def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) -> Graph:
+    """Return a checked graph.
+
+    Args:
+        data: the bytes of the file. what: names it in messages.
+        is_fully_convolutional: the file states one size of picture and batch, but its nodes take any; they are set free.
+
+    Raises:
+        UnsupportedInputError: not an ONNX graph, one that keeps weights in other files, or takes anything but pictures.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_from_string(data)
+    except Exception as error:  # protobuf's errors share no base that is public
+        raise UnsupportedInputError(f"{what} is not an ONNX file, or it is cut off: {error}") from error
+    graph = model.graph
+    if not graph.node or not graph.output:
+        raise UnsupportedInputError(f"{what} is not an ONNX file: it holds no graph")
+    for tensor in _tensors_of(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise UnsupportedInputError(
+                f"{what} keeps weights in other files ({tensor.name!r}), which is not allowed; "
+                "store it as one file: onnx.save(onnx.load(PATH), NEW_PATH)"
+            )
+    initialised = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in initialised]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
+        raise UnsupportedInputError(
+            f"{what} does not take one batch of pictures: inputs {', '.join(v.name for v in inputs)}"
+        )
+    if is_fully_convolutional:
+        _free_sizes(graph)
+    elif any(not value.type.tensor_type.HasField("shape") for value in graph.output):
+        model = onnx.shape_inference.infer_shapes(model)
+        graph = model.graph
+    return Graph(
+        model.SerializeToString(),
+        hashlib.sha256(data).hexdigest(),
+        tuple(_slot(value) for value in graph.input),
+        tuple(_slot(value) for value in graph.output),
+        is_normalising={"Sub", "Mul"} <= {node.op_type for node in graph.node[:_NUM_FIRST]},
+    )
+
+
+def _free_sizes(graph: Any) -> None:
+    del graph.value_info[:]  # sizes in between, which would contradict
+    for value in (*graph.input, *graph.output):
+        batch, _, height, width = value.type.tensor_type.shape.dim
+        batch.dim_param, height.dim_param, width.dim_param = "B", f"H_{value.name}", f"W_{value.name}"
+
+
+def _slot(value: Any) -> Slot:
+    sizes = value.type.tensor_type.shape.dim
+    return Slot(value.name, tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in sizes))
+
+
+def _tensors_of(model: Any) -> Iterator[Any]:
+    """Every stored tensor, those inside of branches, loops and functions too."""
+    yield from _tensors_of_graph(model.graph)
+    for function in model.functions:
+        yield from _tensors_of_nodes(function.node)
+
+
+def _tensors_of_graph(graph: Any) -> Iterator[Any]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _tensors_of_nodes(graph.node)
+
+
+def _tensors_of_nodes(nodes: Any) -> Iterator[Any]:
+    for node in nodes:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _tensors_of_graph(graph)
