@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import color, geometry, masks
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.faces.base import Detection
 from faceswap.faces.pose import pose_of
@@ -24,7 +24,6 @@ _PAD_PX = 12
 """Room around the mask, for the rings outside the seam."""
 _EYE, _MOUTH = (0.30, 0.17), (0.52, 0.30)
 """Half axes of the places of eyes and mouth, in inter-ocular distances."""
-_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
 class Pair(NamedTuple):
@@ -53,6 +52,7 @@ class Observation:
     """RMS of fine detail there."""
     grain: float
     """Noise inside the mask over that outside, result / input."""
+    grain_size: float
     lab_before: NDArray[np.float64]
     lab_after: NDArray[np.float64]
     warp: Pair
@@ -98,12 +98,13 @@ class Observer:
         place = _place_of(before, face, alpha)
         if place is None:
             return None
-        rgb = [sample_rgb(f, geometry.translation(-place.x, -place.y), place.size) for f in (before, after)]
-        luma = [np.tensordot(_LUMA, picture, axes=1) * 255 for picture in rgb]
+        luma = [_luma(f, place) for f in (before, after)]
+        to_roi = geometry.translation(-place.x, -place.y)
+        lab = [color.lab(sample_rgb(f, to_roi, place.size)) for f in (before, after)]
         edge = seam.find_seam(place.alpha)
         is_core = (place.alpha > 0.9) & (place.eyes + place.mouth < 0.01)
         is_outside = place.alpha < 0.01
-        noise = [(detail.grain(y, is_core)[0], detail.grain(y, is_outside)[0]) for y in luma]
+        inside, outside = ([detail.grain(y, region) for y in luma] for region in (is_core, is_outside))
         patches = [geometry.warp(y, place.patch_from_roi, (_CROP.size, _CROP.size)) for y in luma]
         eye_box, mouth_box = _boxes()
         return Observation(
@@ -114,13 +115,14 @@ class Observer:
             iod_px=place.iod_px,
             change=float((np.abs(luma[1] - luma[0]) * place.alpha).sum() / place.alpha.sum()),
             edge=Pair(*(seam.edge_contrast(y, edge) for y in luma)),
-            step=seam.seam_step(rgb[0], rgb[1], edge),
+            step=seam.seam_step(lab[0], lab[1], edge),
             skin=Pair(*(detail.band_energy(y, is_core.astype(np.float32)) for y in luma)),
             eyes=Pair(*(detail.band_energy(y, place.eyes) for y in luma)),
             mouth=Pair(*(detail.band_energy(y, place.mouth) for y in luma)),
-            grain=detail.grain_ratio(*noise),
-            lab_before=tone.mean_lab(rgb[0], place.alpha),
-            lab_after=tone.mean_lab(rgb[1], place.alpha),
+            grain=detail.grain_ratio(*((i[0], o[0]) for i, o in zip(inside, outside, strict=True))),
+            grain_size=detail.grain_size_ratio(*inside),
+            lab_before=tone.mean_lab(lab[0], place.alpha),
+            lab_after=tone.mean_lab(lab[1], place.alpha),
             warp=self._warping(before.index, face.track, patches, place.patch_alpha),
             eye_opening=Pair(*(motion.opening(patch, eye_box) for patch in patches)),
             mouth_opening=Pair(*(motion.opening(patch, mouth_box) for patch in patches)),
@@ -189,6 +191,12 @@ def _place_of(frame: Frame, face: Face, alpha: NDArray | None) -> _Place | None:
     mouth = _ellipse(x, y, five[3:].mean(axis=0), _MOUTH)
     iod = geometry.scale_of(face.frame_from_canonical)
     return _Place(x0, y0, size, mask, eyes * mask, mouth * mask, iod, geometry.invert(roi_from_patch), hull[0])
+
+
+def _luma(frame: Frame, place: _Place) -> NDArray[np.float32]:
+    """Return (h, w) float32 luma in 8-bit steps; green stands for it in RGB footage."""
+    (height, width), step = place.size, 2.0 ** (8 - frame.color.bit_depth)
+    return frame.planes[0][place.y : place.y + height, place.x : place.x + width].astype(np.float32) * np.float32(step)
 
 
 def _grid(size: tuple[int, int], matrix: Matrix) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

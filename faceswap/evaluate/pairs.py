@@ -31,7 +31,8 @@ def paired_frames(before: VideoReader, after: VideoReader) -> Iterator[tuple[Fra
     same pictures on other clocks (23.976 against 24) drift apart; such clips are paired by their order.
     """
     step = 1 / before.info.rate
-    if before.info.num_frames and before.info.num_frames == after.info.num_frames:
+    is_other_clock = before.info.rate != after.info.rate
+    if is_other_clock and before.info.num_frames and before.info.num_frames == after.info.num_frames:
         yield from _by_order(before, after)
         return
     later = iter(after)

@@ -50,6 +50,7 @@ def figures_of(rows: Sequence[Observation]) -> dict[str, float]:
         "sharpness_eyes": _ratio([row.eyes for row in rows]),
         "sharpness_mouth": _ratio([row.mouth for row in rows]),
         "grain": _median([row.grain for row in rows]),
+        "grain_size": _median([row.grain_size for row in rows]),
         "warping": _ratio([row.warp for row in rows]),
         "flicker": _over_runs(rows, lambda run: tone.flicker(_stack(run, "lab_before"), _stack(run, "lab_after"))),
         "eye_motion": _series_correlation([row.eye_opening for row in rows]),

@@ -74,6 +74,7 @@ FIGURES: dict[str, Figure] = {
         Figure("sharpness_eyes", "sharpness, eyes", "the same at the eyes", (0.9, 1.1), (0.7, 1.4), 1.0),
         Figure("sharpness_mouth", "sharpness, mouth", "the same at the mouth", (0.9, 1.1), (0.7, 1.4), 1.0),
         Figure("grain", "grain ratio", "noise left inside the mask, relative to outside", (0.9, 1.1), (0.6, 1.6), 1.0),
+        Figure("grain_size", "grain size", "coarse noise over fine noise, result / input", (0.8, 1.25), (0.5, 2), 1.0),
         Figure(
             "jitter",
             "landmark jitter",

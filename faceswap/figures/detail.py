@@ -66,3 +66,13 @@ def grain_ratio(before: tuple[float, float], after: tuple[float, float]) -> floa
     # Compressed footage may hold no noise at all in a frame; what is too little to be seen is no ground for a ratio.
     inside, outside = (np.hypot(a, _UNSEEN) / np.hypot(b, _UNSEEN) for b, a in zip(before, after, strict=True))
     return float(inside / outside)
+
+
+def grain_size_ratio(before: tuple[float, float], after: tuple[float, float]) -> float:
+    """Return how much coarser the grain became: noise at half resolution over noise at full, result / input; 1 = the same.
+
+    Args:
+        before, after: (full, half resolution) noise inside the mask, in 8-bit codes (`grain`).
+    """
+    coarse, fine = (np.hypot(after[i], _UNSEEN) / np.hypot(before[i], _UNSEEN) for i in (1, 0))
+    return float(coarse / fine)

@@ -43,7 +43,7 @@ def correlation(a: NDArray, b: NDArray) -> float:
     norms = float(np.linalg.norm(a)), float(np.linalg.norm(b))
     if max(norms) < 1e-9:
         return 1.0
-    return float(a @ b / (norms[0] * norms[1])) if min(norms) > 1e-9 else float("nan")
+    return float(np.clip(a @ b / (norms[0] * norms[1]), -1, 1)) if min(norms) > 1e-9 else float("nan")
 
 
 def opening(luma: NDArray, box: tuple[slice, slice]) -> float:

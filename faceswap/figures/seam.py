@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color
-
 _BAND_PX = 2.0
 _RING_PX = (3.0, 8.0)
 _NUM_SECTORS = 48
@@ -68,14 +66,13 @@ def seam_step(before: NDArray, after: NDArray, seam: Seam) -> float:
     A plain difference of the two steps' dE would drown in the step that is there anyway, between skin and hair.
 
     Args:
-        before, after: (3, h, w) RGB [0, 1].
+        before, after: (3, h, w) CIE L*, a*, b*.
     """
     near, far = _RING_PX
     is_inner = (seam.distance >= near) & (seam.distance <= far)
     is_outer = (seam.distance <= -near) & (seam.distance >= -far)
-    old, new = color.lab(before), color.lab(after)
-    inner_old, inner_new = (_sector_means(lab, is_inner, seam.sector) for lab in (old, new))
-    outer_old, outer_new = (_sector_means(lab, is_outer, seam.sector) for lab in (old, new))
+    inner_old, inner_new = (_sector_means(lab, is_inner, seam.sector) for lab in (before, after))
+    outer_old, outer_new = (_sector_means(lab, is_outer, seam.sector) for lab in (before, after))
     steps = delta_e_lab(inner_new, inner_old + outer_new - outer_old)
     return float(np.nanmedian(steps)) if np.isfinite(steps).any() else float("nan")
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color
 from faceswap.figures.seam import delta_e_lab
 
 _SECOND_DIFFERENCE = np.sqrt(6.0)
 """Standard deviation of the second difference of white noise of deviation 1."""
 
 
-def mean_lab(rgb: NDArray, weight: NDArray) -> NDArray[np.float64]:
+def mean_lab(lab: NDArray, weight: NDArray) -> NDArray[np.float64]:
     """Return the (3,) mean L*, a*, b* under a weight.
 
     Args:
-        rgb: (3, h, w) RGB [0, 1]. weight: (h, w) [0, 1], some of it above 0.
+        lab: (3, h, w) CIE L*, a*, b*. weight: (h, w) [0, 1], some of it above 0.
     """
-    return (color.lab(rgb) * weight).sum(axis=(1, 2), dtype=np.float64) / weight.sum(dtype=np.float64)
+    weights = weight.ravel().astype(np.float32)
+    return (lab.reshape(3, -1) @ weights).astype(np.float64) / float(weights.sum(dtype=np.float64))
 
 
 def skin_match(before: NDArray, after: NDArray) -> float:
