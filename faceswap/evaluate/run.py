@@ -136,7 +136,7 @@ class _Pass:
         """Return what the detector sees of each face in both frames, by the same crops."""
         boxes = [face.box for face in faces]
         in_frames = self.finder.in_crops([before, after], [boxes, boxes], fallback=False)
-        nearest = [[_nearest(face, found) for face in faces] for found in in_frames]
+        nearest = [[nearest(face, found) for face in faces] for found in in_frames]
         return list(zip(*nearest, strict=True))
 
 
@@ -253,7 +253,7 @@ def _watched(
             raise InterruptedRunError("stopped; figures need the whole clip, so none are kept", stop.signal_number)
 
 
-def _nearest(face: Face, found: Sequence[Detection]) -> Detection | None:
+def nearest(face: Face, found: Sequence[Detection]) -> Detection | None:
     """Return the detection of a face: nearest to its middle, within half its side."""
     middle, side = face.box.reshape(2, 2).mean(axis=0), float((face.box[2:] - face.box[:2]).max())
     distances = [(float(np.linalg.norm(d.box.reshape(2, 2).mean(axis=0) - middle)), i) for i, d in enumerate(found)]
