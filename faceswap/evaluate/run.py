@@ -120,7 +120,7 @@ class _Pass:
         self.outside.append(_outside(before, after, faces))
         if not faces or before.index % self.every:
             return
-        found = self._found(before, after, faces)
+        found = find_in_both(self.finder, before, after, faces)
         for face, seen in zip(faces, found, strict=True):
             row = self.observer.observe(before, after, face, self.index.shot_of(before.index), seen)
             if row is not None:
@@ -130,14 +130,15 @@ class _Pass:
                 self.before_embedder.add(encoder_patch(before, face, self.before_embedder.encoder))
                 self.after_embedder.add(encoder_patch(after, face, self.after_embedder.encoder))
 
-    def _found(
-        self, before: Frame, after: Frame, faces: Sequence[Face]
-    ) -> list[tuple[Detection | None, Detection | None]]:
-        """Return what the detector sees of each face in both frames, by the same crops."""
-        boxes = [face.box for face in faces]
-        in_frames = self.finder.in_crops([before, after], [boxes, boxes], fallback=False)
-        nearest = [[nearest(face, found) for face in faces] for found in in_frames]
-        return list(zip(*nearest, strict=True))
+
+def find_in_both(
+    finder: FaceFinder, before: Frame, after: Frame, faces: Sequence[Face]
+) -> list[tuple[Detection | None, Detection | None]]:
+    """Return what a detector sees of each face in two frames, by the same crops."""
+    boxes = [face.box for face in faces]
+    in_frames = finder.in_crops([before, after], [boxes, boxes], fallback=False)
+    matched = [[nearest(face, found) for face in faces] for found in in_frames]
+    return list(zip(*matched, strict=True))
 
 
 def evaluate_clip(

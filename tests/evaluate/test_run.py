@@ -20,6 +20,7 @@ from faceswap.evaluate.pairs import paired_frames
 from faceswap.evaluate.protocols import PROTOCOLS, evenly_spread, find_protocol, held_out_shots
 from faceswap.evaluate.report import report_html
 from faceswap.evaluate.run import Evaluation, evaluate_clip
+from faceswap.evaluate.sampled import plan_runs, sampled_figures
 from faceswap.evaluate.table import FIGURES, judged
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.faces.analyse import analyse
@@ -225,3 +226,28 @@ def test_frame_type_of_sixteen_bit_footage_is_measured_in_eight_bit_steps(folder
     found = evaluate(a, a)
     assert found.whole.verdict == "good"
     assert isinstance(next(iter(VideoReader(a))), Frame)
+
+
+def test_sampled_figures_are_those_of_the_clip(clip: Path, soft: Path) -> None:
+    index = analyse(VideoReader(clip), detector())
+    (runs,) = [plan_runs(index, {0}, (0, NUM))]
+    assert [(run.start, run.stop) for run in runs] == [(3, 13)]
+    found = sampled_figures(VideoReader(clip), VideoReader(soft), index, {0}, detector(), frames=(0, NUM))
+    assert found is not None
+    whole = evaluate(clip, soft).whole.values
+    assert found[1].values["sharpness_skin"] == pytest.approx(whole["sharpness_skin"], rel=0.05)
+    assert found[1].num_frames == 10
+
+
+def test_sampled_figures_meet_the_right_frames_of_a_trimmed_result(clip: Path, folder: Path) -> None:
+    tail = make_clip(folder / "tail.mkv", picture=lambda i: picture(i + 4), **{**LOSSLESS, "num_frames": NUM - 4})
+    index = analyse(VideoReader(clip), detector())
+    found = sampled_figures(VideoReader(clip), VideoReader(tail), index, {0}, detector(), frames=(4, NUM))
+    assert found is not None
+    assert found[1].values["skin_match"] == pytest.approx(0, abs=1e-6)
+
+
+def test_tracks_that_were_not_swapped_are_not_sampled(clip: Path) -> None:
+    index = analyse(VideoReader(clip), detector())
+    assert plan_runs(index, set(), (0, NUM)) == []
+    assert sampled_figures(VideoReader(clip), VideoReader(clip), index, {5}, detector(), frames=(0, NUM)) is None
