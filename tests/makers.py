@@ -150,7 +150,7 @@ def tiny_state(identities: tuple[str, ...] = ("anna", "bert"), **over: Any) -> A
     return TrainState.create(spec, config, choose_compute("cpu", "fp32"))
 
 
-def tiny_model(path: Path, identities: tuple[str, ...] = ("anna", "bert")) -> Path:
+def tiny_model(path: Path, identities: tuple[str, ...] = ("anna", "bert"), **over: Any) -> Path:
     """Write a random model as a checkpoint of step 0; return the model folder."""
-    tiny_state(identities).save(path, tiny_config())
+    tiny_state(identities, **over).save(path, tiny_config(**over))
     return path

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from faceswap.cli.command import Run, command, examples
-
-if TYPE_CHECKING:
-    from faceswap.convert.plan import ConvertPlan
-    from faceswap.convert.report import ConvertReport
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +24,10 @@ def register(app: typer.Typer) -> None:
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
             "faceswap convert scene.mp4 -m models/data --shots 3,7-9",
             "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
+            "faceswap convert scene.mp4 -m models/data --auto",
+            "faceswap convert scene.mp4 -m models/data --track 3,7",
+            "faceswap convert scene.mp4 -m models/data --person picard.jpg --id-encoder arcface.onnx",
+            "faceswap convert scene.mp4 -m models/a -m models/b --map alice=data-tng,track:4=picard",
         ),
     )
     def convert(
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         input_path: Annotated[
             Path, typer.Argument(metavar="INPUT", help="The target: footage that receives the face.")
         ],
-        model: Annotated[Path, typer.Option("--model", "-m", help="Model folder.")],
+        model: Annotated[list[Path], typer.Option("--model", "-m", help="Model folder; several with --map or --auto.")],
         output: Annotated[
             Path | None, typer.Option("--output", "-o", help="Output file; default: INPUT_swapped.")
         ] = None,
@@ -61,7 +61,36 @@ def register(app: typer.Typer) -> None:
             str,
             typer.Option(help="What to write, comma list: clip, overlay, matte, raw (all .mov beside it), otio."),
         ] = "clip",
-        faces: Annotated[str, typer.Option(help="main = the largest person of each shot; all = everybody.")] = "main",
+        faces: Annotated[
+            str | None,
+            typer.Option(help="Whom to swap: main, all or auto [auto if several people are seen at once, else main]."),
+        ] = None,
+        largest: Annotated[
+            bool, typer.Option("--largest", help="Swap the largest person of each shot (--faces main).")
+        ] = False,
+        auto: Annotated[
+            bool,
+            typer.Option("--auto", help="Swap whom the model takes for one of its other identities (--faces auto)."),
+        ] = False,
+        track: Annotated[
+            str | None, typer.Option(help="Swap these tracks, like 3,7 (`faceswap index show` lists them).")
+        ] = None,
+        person: Annotated[
+            list[str] | None,
+            typer.Option(help="Picture of the person to swap; or NAME=PICTURE for --map. May be repeated."),
+        ] = None,
+        cast: Annotated[
+            str | None,
+            typer.Option(
+                "--map", help="Who becomes whom: WHO=IDENTITY,...; WHO: a name, track:N or an identity on screen."
+            ),
+        ] = None,
+        id_encoder: Annotated[
+            str | None, typer.Option(help="Network that tells people apart, for --person: an .onnx file or a name.")
+        ] = None,
+        min_cosine: Annotated[
+            float | None, typer.Option(help="How alike a track and --person must be, -1 to 1 [0.35].")
+        ] = None,
         match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
         feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
         erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
@@ -103,17 +132,23 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
     ) -> None:
         """Swap the faces of a clip with a trained model."""
+        from faceswap.cli.convert_words import plan_text, plan_values, summary
         from faceswap.config import validated
         from faceswap.convert.config import ConvertConfig
         from faceswap.convert.pipeline import convert_clip
         from faceswap.convert.plan import plan_convert
         from faceswap.convert.workers import suggested_jobs
+        from faceswap.faces.registry import make_encoder
         from faceswap.models.swap_model import SwapModel
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
         given = {
-            "faces": faces,
+            "faces": _whom(faces, largest, auto),
+            "track": track,
+            "person": tuple(person) if person else None,
+            "map": cast,
+            "min_cosine": min_cosine,
             "match": match,
             "feather": feather,
             "erode": erode,
@@ -134,13 +169,15 @@ def register(app: typer.Typer) -> None:
             "ffmpeg_filter": ffmpeg_filter,
         }
         config = validated(ConvertConfig, {k: v for k, v in given.items() if v is not None}, "convert")
-        loaded = SwapModel.load(model, device=run.device)
-        for reason in loaded.rejected:
+        loaded = [SwapModel.load(folder, device=run.device) for folder in model]
+        for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
+        encoder = make_encoder(id_encoder, device=run.device) if id_encoder else None
         if dry_run:
             plan = plan_convert(input_path, loaded, output, to=to, config=config, overwrite=overwrite)
-            run.console.result(_plan_text(plan, loaded))
-            run.console.event("plan", **_plan_values(plan, loaded))
+            values = plan_values(plan, loaded, encoder, run.device)
+            run.console.result(plan_text(values))
+            run.console.event("plan", **values)
             return
         report = convert_clip(
             input_path,
@@ -150,70 +187,23 @@ def register(app: typer.Typer) -> None:
             config=config,
             overwrite=overwrite,
             device=run.device,
+            encoder=encoder,
             jobs=jobs or suggested_jobs(),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:
             run.console.note(f"note: {text}")
-        run.console.result(_summary(report))
+        run.console.result(summary(report))
         run.console.event("summary", **report.to_json())
         if not report.is_complete:
             raise typer.Exit(4)
 
 
-def _plan_values(plan: ConvertPlan, model: object) -> dict[str, object]:
-    height, width = plan.info.size
-    return {
-        "input": str(plan.input),
-        "picture": f"{width}x{height} {plan.info.layout.name}, {float(plan.info.rate):.3f} fps, {plan.info.codec}",
-        "color": f"{plan.info.color.matrix}, {'full' if plan.info.color.full_range else 'studio'} range",
-        "model": str(model),
-        "to": plan.identity,
-        "faces": "reuse the index" if plan.has_index else "analyse the clip",
-        "encode": f"{plan.encode.codec} {plan.encode.pix_fmt} "
-        + " ".join(f"{key}={value}" for key, value in plan.encode.options.items()),
-        "frames": _chosen(plan),
-        "output": str(plan.output),
-        "notes": list(plan.notes),
-    }
+def _whom(faces: str | None, largest: bool, auto: bool) -> str | None:
+    """Return the one setting behind three options."""
+    from faceswap.errors import UsageError
 
-
-def _chosen(plan: ConvertPlan) -> str:
-    """Return which frames are swapped and written, checked as far as the clip is known."""
-    config = plan.config
-    words = [
-        f"{name} {value}"
-        for name, value in (("shots", config.shots), ("from", config.start), ("to", config.end))
-        if value
-    ]
-    words += ["only these are written"] if config.trim else []
-    words += [f"after the filter {config.ffmpeg_filter}"] if config.ffmpeg_filter else []
-    if plan.has_index and not config.choice.is_everything:
-        from faceswap.faces.cache import open_index
-
-        ranges = config.choice.ranges(open_index(plan.index_path))
-        words.append("frames " + ", ".join(f"{start}-{stop - 1}" for start, stop in ranges))
-    return ", ".join(words) or "all"
-
-
-def _plan_text(plan: ConvertPlan, model: object) -> str:
-    values = _plan_values(plan, model)
-    notes = values.pop("notes")
-    assert isinstance(notes, list)
-    return "\n".join(
-        [f"{key:>8}: {value}" for key, value in values.items()] + [f"{'note':>8}: {note}" for note in notes]
-    )
-
-
-def _summary(report: ConvertReport) -> str:
-    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in report.ms_per_frame.items())
-    skipped = "".join(f", {count} {what} left as they were" for what, count in report.skipped.items())
-    copied = f", {report.frames_copied} frames copied from the input" if report.frames_copied else ""
-    resumed = f", {report.frames_resumed} finished before" if report.frames_resumed else ""
-    delivered = "\n".join(map(str, report.delivered))
-    checked = ", ".join(f"{subject} {found}" for subject, found in report.checks.items())
-    return (
-        f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
-        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n"
-        f"compared with the input: {checked}\n{delivered}"
-    )
+    said = [*([faces] if faces else []), *(["main"] if largest else []), *(["auto"] if auto else [])]
+    if len(set(said)) > 1:
+        raise UsageError(f"--faces, --largest and --auto contradict each other ({' and '.join(said)}); give one")
+    return said[0] if said else None

@@ -11,14 +11,28 @@ from faceswap.convert.range import FrameChoice
 from faceswap.media.encode_plan import EncodeSettings
 
 DEFAULT_CODEC = "libx264"
+CASTING_SETTINGS = {"faces", "track", "person", "map", "min_cosine"}
+"""Settings that decide who becomes whom, and nothing else."""
 Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
 
 
 class ConvertConfig(Settings):
     """Settings of one conversion."""
 
-    faces: Literal["main", "all"] = "main"
-    """"main" = in each shot the track that fills most of the picture; "all" = every face found."""
+    faces: Literal["main", "all", "auto"] | None = None
+    """Who is swapped: "main" = in each shot the person who fills most of the picture; "all" = every face found; "auto" =
+    whoever the model takes for one of its other identities. None = "auto" where several people are seen at once and the
+    model can tell them apart, otherwise "main"."""
+    track: str | None = None
+    """Instead: numbers of tracks, like "3,7" (`faceswap index show`)."""
+    person: tuple[str, ...] = ()
+    """Instead: pictures of the person, "REF.jpg" or, for `map`, "name=REF.jpg"; needs an identity encoder."""
+    map: str | None = None
+    """Instead: who becomes whom, like "alice=data-tng,track:3=picard"; left a name given to tracks by hand, a name of
+    `person`, an identity of a model (whoever it takes for that), or a track; right an identity, "2:picard" = that of the
+    second model."""
+    min_cosine: float = Field(0.35, ge=-1, le=1)
+    """How alike a track and the pictures of `person` must be."""
     match: Literal["mkl", "none"] = "mkl"
     """Colour match of the swapped face to the footage."""
     erode: float = Field(0.0, ge=0, le=0.3)
@@ -68,6 +82,11 @@ class ConvertConfig(Settings):
         """Take a comma list, as the command line gives it; each thing once, in the order asked for."""
         names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
         return tuple(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
+
+    @field_validator("person", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("deliver")
     @classmethod

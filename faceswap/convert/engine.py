@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from faceswap import masks
 from faceswap.convert import blend
+from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.match import ColorMatcher
 from faceswap.faces.align import canonical_landmarks
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
-from faceswap.types import Face, Frame, Patch
+from faceswap.types import CropSpec, Face, Frame, Patch
 
 WARM_UP = 24
 """Frames before a segment from which the colour match learns: what is older counts for 13 % in it."""
@@ -55,19 +56,28 @@ class _Place:
     frame: int
     shot: int
     face: Face
+    role: Role
     patch: Patch
+    """Cut as the role's model wants it."""
 
 
 class SwapEngine:
-    """Swaps the chosen faces of frames to one identity.
+    """Swaps the chosen faces of frames, each to the identity that its track is cast for.
 
     Colours are matched to what was seen of a track shortly before. So that a segment comes out the same whether it follows
     on another one, is rendered after a restart or in another process, that memory starts afresh at each segment, from the
     `WARM_UP` frames before it and nothing else.
     """
 
-    def __init__(self, model: SwapModel, identity: str, config: ConvertConfig, times: StageTimes) -> None:
-        self._model, self._identity, self._config, self._times = model, identity, config, times
+    def __init__(
+        self, models: Sequence[SwapModel], roles: Mapping[int, Role], config: ConvertConfig, times: StageTimes
+    ) -> None:
+        """Make an engine.
+
+        Args:
+            roles: of each track whose faces will be given.
+        """
+        self._models, self._roles, self._config, self._times = models, roles, config, times
         self._matcher = ColorMatcher()
         self._recent: deque[_Place] = deque()
 
@@ -104,9 +114,10 @@ class SwapEngine:
     def _cut(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[_Place]:
         with self._times.measure("crop"):
             places = [
-                _Place(i, frame.index, shot, face, blend.cut(frame, face, self._model.crop))
+                _Place(i, frame.index, shot, face, role, blend.cut(frame, face, self._models[role.model].crop))
                 for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True))
                 for face in of_frame
+                for role in [self._roles[face.track]]
             ]
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
@@ -114,10 +125,21 @@ class SwapEngine:
         return places
 
     def _swap_and_match(self, places: Sequence[_Place]) -> list[Layer]:
+        """Return the layer of each place, in their order; each role's faces go through its network together."""
+        layers: dict[int, Layer] = {}
+        by_role: dict[Role, list[int]] = defaultdict(list)
+        for i, place in enumerate(places):
+            by_role[place.role].append(i)
+        for role, members in by_role.items():
+            layers |= zip(members, self._layers(role, [places[i] for i in members]), strict=True)
+        return [layers[i] for i in range(len(places))]
+
+    def _layers(self, role: Role, places: Sequence[_Place]) -> list[Layer]:
         with self._times.measure("network"):
-            pixels, network_masks = self._swap([place.patch for place in places])
+            pixels, network_masks = self._swap(role, [place.patch for place in places])
         with self._times.measure("match"):
-            shaped = [self._mask(place.face, mask) for place, mask in zip(places, network_masks, strict=True)]
+            crop = self._models[role.model].crop
+            shaped = [self._mask(place.face, mask, crop) for place, mask in zip(places, network_masks, strict=True)]
             matched = pixels
             if self._config.match == "mkl":
                 keys = [(place.shot, place.face.track) for place in places]
@@ -127,22 +149,21 @@ class SwapEngine:
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
 
-    def _swap(self, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
         network_masks: list[np.ndarray | None] = []
         for start in range(0, len(patches), self._config.batch):
             batch = np.stack([patch.pixels for patch in patches[start : start + self._config.batch]])
-            output = self._model.swap(torch.from_numpy(batch), to=self._identity)
+            output = self._models[role.model].swap(torch.from_numpy(batch), to=role.identity)
             pixels += list(output.pixels.cpu().numpy())
             network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
         return pixels, network_masks
 
-    def _mask(self, face: Face, network_mask: np.ndarray | None) -> np.ndarray:
+    def _mask(self, face: Face, network_mask: np.ndarray | None, crop: CropSpec) -> np.ndarray:
         """Return network mask x hull, shaped: what of the patch will be seen."""
-        hull = masks.face_hull(canonical_landmarks(face), self._model.crop)
+        hull = masks.face_hull(canonical_landmarks(face), crop)
         mask = hull if network_mask is None else hull * network_mask
-        size = self._model.crop.size
-        return masks.shape_edge(mask, erode=self._config.erode * size, feather=self._config.feather * size)
+        return masks.shape_edge(mask, erode=self._config.erode * crop.size, feather=self._config.feather * crop.size)
 
 
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:

@@ -10,7 +10,9 @@ from typing import Any
 
 from faceswap import __version__
 from faceswap.convert.assembly import Assembly
+from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
+from faceswap.convert.config import CASTING_SETTINGS
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
@@ -43,7 +45,7 @@ class ConvertRun:
     """One conversion while it runs."""
 
     plan: ConvertPlan
-    model: SwapModel
+    models: tuple[SwapModel, ...]
     jobs: int
     overwrite: bool
     times: StageTimes
@@ -81,21 +83,21 @@ class Made:
     """Frames that an earlier run had finished."""
 
 
-def make_output(run: ConvertRun, index: FaceIndex) -> Made:
+def make_output(run: ConvertRun, index: FaceIndex, casting: Casting) -> Made:
     """Make the output; where copied parts turn out not to be the source's pictures, everything is encoded instead."""
     plan = run.plan
     notes: list[str] = []
     if plan.config.copy_untouched:
         try:
-            copies = _plan_copies(run, index)
+            copies = _plan_copies(run, index, casting)
             spliced = replace(plan, encode=fitted(plan.encode, plan.info))
-            made = _make(replace(run, plan=spliced), index, copies)
+            made = _make(replace(run, plan=spliced), index, casting, copies)
             return replace(made, notes=(*_splice_notes(plan), *made.notes))
         except _NothingToCopyError as error:
             notes.append(f"nothing was copied from the source, everything was encoded: {error}")
         except CopyMismatchError as error:
             notes.append(f"everything was encoded: the parts copied from the source did not fit ({error})")
-    made = _make(run, index, None)
+    made = _make(run, index, casting, None)
     return replace(made, notes=(*notes, *made.notes))
 
 
@@ -103,7 +105,7 @@ class _NothingToCopyError(Exception):
     """No part of the source can be copied; the message says why."""
 
 
-def _plan_copies(run: ConvertRun, index: FaceIndex) -> CopyPlan:
+def _plan_copies(run: ConvertRun, index: FaceIndex, casting: Casting) -> CopyPlan:
     """Return what is copied from the source.
 
     Raises:
@@ -116,11 +118,11 @@ def _plan_copies(run: ConvertRun, index: FaceIndex) -> CopyPlan:
         raise _NothingToCopyError("pictures are made of every frame")
     if plan.picture != plan.input:
         raise _NothingToCopyError("its picture went through a filter")
-    if facts_in(plan.work_path) == _job_facts(run, index, None):
+    if facts_in(plan.work_path) == _job_facts(run, casting, None):
         raise _NothingToCopyError(
             "an earlier run found that copied parts do not fit, and has begun to encode everything"
         )
-    chosen, _ = chosen_faces(index, plan.config.faces, plan.config.choice)
+    chosen, _ = chosen_faces(index, casting, plan.config.choice)
     try:
         return plan_copies(plan.info, plan.encode, index.frames, chosen.keys(), _wanted_frames(plan, index))
     except UnsupportedInputError as error:
@@ -142,13 +144,13 @@ def _wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
     return span(plan.config.choice.ranges(index))
 
 
-def _make(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> Made:
+def _make(run: ConvertRun, index: FaceIndex, casting: Casting, copies: CopyPlan | None) -> Made:
     plan = run.plan
     frames = _wanted_frames(plan, index)
     segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
-    with open_work_folder(plan.work_path, _job_facts(run, index, copies)) as work:
+    with open_work_folder(plan.work_path, _job_facts(run, casting, copies)) as work:
         done = work.take_stock(segments, index.frames.pts.tolist())
-        _render(run, index, segments, done, work)
+        _render(run, index, casting, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
         outputs = outputs_of(products, work)
@@ -187,7 +189,7 @@ def _require_same_input(plan: ConvertPlan) -> None:
         raise FaceswapError(f"{plan.input} changed while it was converted, so nothing was written; repeat the command")
 
 
-def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> dict[str, Any]:
+def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> dict[str, Any]:
     """Return everything that the segments depend on: a work folder with other facts is of no use."""
     plan = run.plan
     facts = {
@@ -195,10 +197,10 @@ def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> di
         "source": plan.fingerprint,
         "source_mtime_ns": plan.input_state[2],
         "faces": index_digest(plan.index_path),
-        "model": run.model.manifest_sha256,
-        "compute": str(run.model.compute),
-        "identity": plan.identity,
-        "config": plan.config.model_dump(mode="json"),
+        "models": [model.manifest_sha256 for model in run.models],
+        "compute": str(run.models[0].compute),
+        "casting": casting.facts(run.models),
+        "config": plan.config.model_dump(mode="json", exclude=CASTING_SETTINGS),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
         "container": plan.encode.muxer,
         "copied": [list(r) for r in copies.runs] if copies else [],
@@ -208,7 +210,12 @@ def _job_facts(run: ConvertRun, index: FaceIndex, copies: CopyPlan | None) -> di
 
 
 def _render(
-    run: ConvertRun, index: FaceIndex, segments: list[Segment], done: dict[int, SegmentRecord], work: WorkFolder
+    run: ConvertRun,
+    index: FaceIndex,
+    casting: Casting,
+    segments: list[Segment],
+    done: dict[int, SegmentRecord],
+    work: WorkFolder,
 ) -> None:
     """Render the segments that are missing.
 
@@ -226,7 +233,7 @@ def _render(
         num_done += count
         run.on_progress(Progress("render", num_done, num_frames))
 
-    job = RenderJob(run.plan, run.model, work.path, is_spliced=any(s.is_copied for s in segments))
+    job = RenderJob(run.plan, run.models, casting, work.path, is_spliced=any(s.is_copied for s in segments))
     try:
         if run.jobs > 1 and len(waiting) > 1:
             num_processes = min(run.jobs, len(waiting))
@@ -240,7 +247,7 @@ def _render(
                 stop=run.stop,
             )
         else:
-            with shared_cpu(run.model.compute):
+            with shared_cpu(run.models[0].compute):
                 renderer = job.renderer(index, run.times)
                 renderer.render(iter(waiting), job.sink(run.times, work.add), on_frames, run.stop)
     except InterruptedRunError as error:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from faceswap.convert.cast import CastingDesk, People
+from faceswap.convert.casting import Casting, casting_rows
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.make import ConvertRun, make_output
-from faceswap.convert.plan import plan_convert, with_filter
+from faceswap.convert.plan import ConvertPlan, plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
+from faceswap.convert.wish import Wish
 from faceswap.errors import UsageError
 from faceswap.faces.analyse import analyse
-from faceswap.faces.base import Detector
+from faceswap.faces.base import Detector, IdentityEncoder
 from faceswap.faces.cache import load_index, open_index
+from faceswap.faces.identity import reference_vectors
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.files import remove_stale_temporaries, temporary_beside
@@ -25,7 +30,7 @@ from faceswap.progress import OnProgress, StageTimes, ignore_progress
 
 def convert_clip(
     input_path: Path | str,
-    model: SwapModel | Path | str,
+    model: SwapModel | Path | str | Sequence[SwapModel | Path | str],
     output: Path | str | None = None,
     *,
     to: str | None = None,
@@ -33,6 +38,7 @@ def convert_clip(
     overwrite: bool = False,
     device: str = "auto",
     detector: Detector | None = None,
+    encoder: IdentityEncoder | None = None,
     jobs: int = 1,
     on_progress: OnProgress = ignore_progress,
 ) -> ConvertReport:
@@ -43,8 +49,10 @@ def convert_clip(
     there and is reused by the next conversion of the same clip.
 
     Args:
-        model: a loaded model or its folder.
+        model: a loaded model or its folder; or several, when `config.map` says who becomes whom, or `config.faces` is
+            "auto": then each model's people become its own first identity.
         to: identity whose face will appear; default: the model's first.
+        encoder: tells people apart by the pictures of `config.person`.
         jobs: processes that render segments at once; the output does not depend on it. They import the calling script: with
             more than one its work belongs under `if __name__ == "__main__"`.
 
@@ -55,25 +63,28 @@ def convert_clip(
     start = time.perf_counter()
     if jobs < 1:
         raise UsageError(f"--jobs {jobs} is not a number of processes; use 1 or more")
-    if not isinstance(model, SwapModel):
-        model = SwapModel.load(model, device=device)
+    models = _loaded(model, device)
     detector = detector or make_detector(device=device)
-    plan = plan_convert(input_path, model, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
+    plan = plan_convert(input_path, models, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
+    people = people_of(plan.wish, detector, encoder)
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary_beside(plan.output).unlink(missing_ok=True)) as stop:
         plan = with_filter(plan, detector.name, on_progress, stop)
-        run = ConvertRun(plan, model, jobs, overwrite, StageTimes(), on_progress, stop)
+        run = ConvertRun(plan, models, jobs, overwrite, StageTimes(), on_progress, stop)
         index = load_index(plan.index_path, plan.fingerprint, detector.name, plan.config.min_face_px)
         index = index or _analyse(run, detector)
-        made = make_output(run, index)
-    chosen, skipped = chosen_faces(index, plan.config.faces, plan.config.choice)
+        with run.times.measure("who is who"):
+            casting = cast_clip(plan, models, index, encoder, people, on_progress)
+        made = make_output(run, index, casting)
+    chosen, skipped = chosen_faces(index, casting, plan.config.choice)
     seconds = time.perf_counter() - start
     num_frames = made.frames[1] - made.frames[0]
     return ConvertReport(
         input=plan.input,
         output=plan.output,
-        identity=plan.identity,
-        model_sha256=model.manifest_sha256,
+        identity=", ".join(dict.fromkeys(role.identity for role in casting.roles.values())),
+        model_sha256=plan.mark.model_sha256,
+        casting=tuple(casting_rows(index, casting)),
         frames=num_frames,
         faces=sum(map(len, chosen.values())),
         frames_copied=made.num_copied,
@@ -86,8 +97,53 @@ def convert_clip(
         is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
         delivered=made.delivered,
-        notes=(*plan.notes, *made.notes, *index.shortfalls, *index.remarks),
+        notes=(*plan.notes, *casting.notes, *made.notes, *index.shortfalls, *index.remarks),
     )
+
+
+def people_of(wish: Wish, detector: Detector, encoder: IdentityEncoder | None) -> People:
+    """Return the vectors of the people whose pictures were given, before anything else takes time.
+
+    Raises:
+        UsageError: no encoder, or a picture of several people. NoFaceError: one of nobody.
+    """
+    if not wish.needs_encoder:
+        return {}
+    if encoder is None:
+        raise UsageError(
+            "--person needs a network that tells people apart: give one with --id-encoder FILE.onnx; "
+            "without any, --auto lets the model itself say who is who, and --track takes numbers"
+        )
+    return reference_vectors(wish.references, detector, encoder)
+
+
+def cast_clip(
+    plan: ConvertPlan,
+    models: Sequence[SwapModel],
+    index: FaceIndex,
+    encoder: IdentityEncoder | None = None,
+    people: People | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> Casting:
+    """Return who becomes whom in a clip that is analysed.
+
+    Args:
+        people: from `people_of`.
+
+    Raises:
+        UsageError: tracks or names that the clip does not have. NoFaceError: nobody to swap was recognised.
+    """
+    reader = VideoReader(plan.picture, plan.picture_stream)
+    config = plan.config
+    desk = CastingDesk(reader, index, models, config.choice, encoder, people or {}, config.min_cosine, on_progress)
+    return desk.cast(plan.wish)
+
+
+def _loaded(model: SwapModel | Path | str | Sequence[SwapModel | Path | str], device: str) -> tuple[SwapModel, ...]:
+    given = [model] if isinstance(model, (SwapModel, Path, str)) else model
+    if not given:
+        raise UsageError("no model was given; at least one is needed")
+    return tuple(m if isinstance(m, SwapModel) else SwapModel.load(m, device=device) for m in given)
 
 
 def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:

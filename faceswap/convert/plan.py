@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -9,6 +10,7 @@ from typing import cast
 from faceswap.convert.config import DEFAULT_CODEC, ConvertConfig
 from faceswap.convert.plan_checks import check_mark, check_packages, check_places, check_words
 from faceswap.convert.smart import matching_encoder
+from faceswap.convert.wish import Wish, wish_of
 from faceswap.convert.work import outputs_under_way
 from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index
 from faceswap.faces.registry import DEFAULT_DETECTOR
@@ -36,7 +38,8 @@ class ConvertPlan:
     info: ClipInfo
     encode: EncodePlan
     config: ConvertConfig
-    identity: str
+    wish: Wish
+    """Whom to swap, and what they become."""
     fingerprint: str
     """Of the file that the frames come from."""
     input_state: tuple[int, int, int]
@@ -63,7 +66,7 @@ class ConvertPlan:
 
 def plan_convert(
     input_path: Path | str,
-    model: SwapModel,
+    models: SwapModel | Sequence[SwapModel],
     output: Path | str | None = None,
     *,
     to: str | None = None,
@@ -73,14 +76,17 @@ def plan_convert(
 ) -> ConvertPlan:
     """Check everything that can be checked before work starts.
 
+    Args:
+        to: as for `convert_clip`.
+
     Raises:
         UsageError: bad names or settings, or an output that exists. UnsupportedInputError: an input that cannot be used.
     """
     config = config or ConvertConfig()
     check_words(config)
     source = Path(input_path)
-    identity = to if to is not None else model.identities[0]
-    model.index_of(identity)
+    models = [models] if isinstance(models, SwapModel) else models
+    wish = wish_of(config, [model.identities for model in models], to)
     info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     if config.ffmpeg_filter is not None:
         info = replace(info, field_order=None)  # the filter may be a deinterlacer: only its result tells
@@ -101,14 +107,14 @@ def plan_convert(
         info=info,
         encode=encode,
         config=config,
-        identity=identity,
+        wish=wish,
         fingerprint=digest,
         input_state=file_state(source),
         work_path=work_path,
         under_way=under_way,
         index_path=place,
         has_index=load_index(place, digest, detector, config.min_face_px) is not None,
-        mark=Mark(model_sha256=model.manifest_sha256),
+        mark=Mark.of_models([model.manifest_sha256 for model in models]),
         notes=(*info.notes, *encode.losses),
     )
 

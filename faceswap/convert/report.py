@@ -15,7 +15,11 @@ class ConvertReport:
     input: Path
     output: Path
     identity: str
+    """Whose face appears; several separated by commas."""
     model_sha256: str
+    """Several separated by commas, as in the mark."""
+    casting: tuple[Mapping[str, Any], ...]
+    """For each track who it becomes and why (docs/formats/events.md)."""
     frames: int
     """Written."""
     faces: int

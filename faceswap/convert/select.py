@@ -1,4 +1,4 @@
-"""Which of the faces found are to be swapped."""
+"""Which of the faces found are to be swapped, given who becomes whom."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from faceswap.convert.casting import Casting
 from faceswap.convert.range import FrameChoice, Ranges
 from faceswap.errors import NoFaceError
 from faceswap.faces.index import FaceIndex
+from faceswap.faces.samples import faces_by_track
 from faceswap.types import Face
 
 _MAX_SIZE_RATIO = 1.8
@@ -57,25 +59,23 @@ def _continues(faces: Sequence[Face], person: Sequence[Sequence[Face]]) -> bool:
 
 
 def chosen_faces(
-    index: FaceIndex, faces: str, choice: FrameChoice = EVERYTHING
+    index: FaceIndex, casting: Casting, choice: FrameChoice = EVERYTHING
 ) -> tuple[dict[int, list[Face]], dict[str, int]]:
     """Return the faces to swap by frame, and how many were left out and why.
 
     Args:
-        faces: "main" or "all".
         choice: the frames to look at.
 
     Raises:
         UsageError: the clip has no such frames. NoFaceError: no face to swap in them.
     """
     ranges = choice.ranges(index)
-    wanted = main_tracks(index) if faces == "main" else None
     chosen: dict[int, list[Face]] = defaultdict(list)
     num_others = num_outside = 0
     for face in index.faces:
         if not _is_inside(face.frame, ranges):
             num_outside += 1
-        elif wanted is None or face.track in wanted:
+        elif face.track in casting.roles:
             chosen[face.frame].append(face)
         else:
             num_others += 1
@@ -85,6 +85,20 @@ def chosen_faces(
         )
     reasons = {"faces of other people": num_others, "faces outside the chosen frames": num_outside}
     return dict(chosen), {reason: count for reason, count in reasons.items() if count}
+
+
+def tracks_inside(index: FaceIndex, choice: FrameChoice) -> dict[int, list[Face]]:
+    """Return the tracks that are in the chosen frames, all their faces in frame order.
+
+    Raises:
+        UsageError: the clip has no such frames.
+    """
+    ranges = choice.ranges(index)
+    return {
+        track: faces
+        for track, faces in faces_by_track(index).items()
+        if any(_is_inside(face.frame, ranges) for face in faces)
+    }
 
 
 def _is_inside(frame: int, ranges: Ranges) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from faceswap.convert.casting import Casting
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import engine_for
@@ -40,15 +41,17 @@ class RenderJob:
     """All that rendering a segment depends on; travels to other processes."""
 
     plan: ConvertPlan
-    model: SwapModel
+    models: tuple[SwapModel, ...]
+    casting: Casting
+    """Decided before: processes that decided for themselves might disagree."""
     work: Path
     is_spliced: bool
 
     def renderer(self, index: FaceIndex, times: StageTimes) -> SegmentRenderer:
         """Return a renderer with a reader and an engine of its own."""
         config = self.plan.config
-        chosen, _ = chosen_faces(index, config.faces, config.choice)
-        engine = SwapEngine(self.model, self.plan.identity, config, times)
+        chosen, _ = chosen_faces(index, self.casting, config.choice)
+        engine = SwapEngine(self.models, self.casting.roles, config, times)
         reader = VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
@@ -142,7 +145,7 @@ def _work(job: RenderJob, tasks: Any, results: Any) -> None:
     try:
         index = open_index(job.plan.index_path)
         sink = job.sink(times, lambda record: results.put(("segment", record)))
-        with shared_cpu(job.model.compute):
+        with shared_cpu(job.models[0].compute):
             job.renderer(index, times).render(
                 _until_none(tasks), sink, lambda count: results.put(("frames", count)), StopRequest()
             )

@@ -2,7 +2,7 @@
 
     MODEL/step-000001234/
         weights.safetensors  ema.safetensors  optimizer.safetensors  state.safetensors   tensors
-        spec.json  train.json  progress.json                                             settings and counters
+        spec.json  train.json  progress.json  likeness.json                              settings and figures
         MANIFEST.json                                                                    written last
 Field by field: docs/formats/checkpoint.md.
 """
@@ -45,8 +45,12 @@ class Checkpoint:
     def spec(self) -> SwapSpec:
         return validated(SwapSpec, self.document("spec"), str(self.path / "spec.json"))
 
+    def has(self, name: str) -> bool:
+        """True when there is such a JSON part; "likeness" may be missing."""
+        return (self.path / f"{name}.json").is_file()
+
     def document(self, name: str) -> dict[str, Any]:
-        """Return a JSON part ("spec", "train", "progress")."""
+        """Return a JSON part ("spec", "train", "progress", "likeness")."""
         return json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
 
     def tensors(self, name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from faceswap.device import Compute, choose_compute
 from faceswap.errors import ShapeError, UsageError
 from faceswap.models.checkpoint import Checkpoint, find_checkpoint
+from faceswap.models.likeness import Likeness, from_document, rebuild_scores
 from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import build_network
 from faceswap.models.spec import SwapSpec
@@ -26,10 +28,13 @@ class SwapModel:
         compute: Compute,
         manifest_sha256: str,
         rejected: tuple[str, ...] = (),
+        likeness: Mapping[str, Likeness] | None = None,
     ) -> None:
         self.spec, self.compute, self.manifest_sha256 = spec, compute, manifest_sha256
         self.rejected = rejected
         """Newer checkpoints that were passed over because they do not verify, and why."""
+        self.likeness: Mapping[str, Likeness] = likeness or {}
+        """By identity: what `rebuild_scores` mean; empty when the model does not say it."""
         # Weights are cast once here: autocast would cast them again in every pass (2.3 times slower on CPUs).
         self._network = compute.place(network.to(compute.dtype)).eval()
 
@@ -61,7 +66,8 @@ class SwapModel:
         spec = checkpoint.spec
         network = build_network(spec.network, len(spec.identities))
         network.load_state_dict(checkpoint.tensors("ema"))
-        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected)
+        likeness = from_document(checkpoint.document("likeness") if checkpoint.has("likeness") else {})
+        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected, likeness)
 
     def index_of(self, identity: str) -> int:
         """Return an identity's number.
@@ -83,9 +89,23 @@ class SwapModel:
         Raises:
             ShapeError: another size than the model's crop. UsageError: unknown identity.
         """
+        pixels, mask = self._network(self._on_device(patches), self.index_of(to))
+        return SwapOutput(pixels.float(), mask.float())
+
+    def rebuild_scores(self, patches: Tensor) -> Tensor:
+        """Return how well each identity's decoder rebuilds each face (`likeness`), (B, N) float32 on the CPU.
+
+        Args:
+            patches: (B, 3, S, S) float32 RGB [0, 1], any device.
+
+        Raises:
+            ShapeError: another size than the model's crop.
+        """
+        return rebuild_scores(self._network, self._on_device(patches), self.crop)
+
+    def _on_device(self, patches: Tensor) -> Tensor:
         size = self.crop.size
         if patches.shape[1:] != (3, size, size):
             raise ShapeError(f"patches of shape {tuple(patches.shape)} do not fit a model of (B, 3, {size}, {size})")
         on_device = patches.to(self.compute.device, self.compute.dtype)
-        pixels, mask = self._network(on_device.contiguous(memory_format=self.compute.memory_format), self.index_of(to))
-        return SwapOutput(pixels.float(), mask.float())
+        return on_device.contiguous(memory_format=self.compute.memory_format)

@@ -7,7 +7,7 @@ Container tags are what players and archives show; the SEI copy inside the pictu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -26,11 +26,21 @@ class Mark:
     """What a marked clip says about itself."""
 
     model_sha256: str
-    """Of the checkpoint's manifest."""
+    """Of the checkpoint's manifest; of several models separated by commas."""
     version: str = __version__
     """Of faceswap."""
     statement: str = "AI-modified: faces in this video were replaced by a trained model"
     digital_source_type: str = DIGITAL_SOURCE_TYPE
+
+    @classmethod
+    def of_models(cls, sha256s: Sequence[str]) -> Mark:
+        """Return the mark of a conversion with these models."""
+        return cls(model_sha256=",".join(sha256s))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The SHA-256 of each model's manifest."""
+        return tuple(self.model_sha256.split(","))
 
     def to_json(self) -> str:
         """Return the mark as one line of JSON with sorted keys."""
@@ -52,7 +62,7 @@ def marked_metadata(metadata: Mapping[str, str], mark: Mark) -> dict[str, str]:
     """Return container metadata with the mark added: machine-readable under its own key, and as a comment to people."""
     others = {key: value for key, value in metadata.items() if key.lower() != _KEY}
     comment_key = next((key for key in others if key.lower() == "comment"), "comment")
-    said = f"{mark.statement} (faceswap {mark.version}, model {mark.model_sha256[:16]})"
+    said = f"{mark.statement} (faceswap {mark.version}, model {', '.join(name[:16] for name in mark.models)})"
     before = others.pop(comment_key, "")
     return {**others, comment_key: f"{before} | {said}" if before else said, _KEY: mark.to_json()}
 

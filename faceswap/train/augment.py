@@ -98,6 +98,12 @@ class Sampler:
         return torch.randint(limit, (count,), generator=self._generator)
 
 
+def still_sampler(size: int) -> Sampler:
+    """Return a sampler that draws faces as they are, with a generator of its own: looking must not change the run."""
+    still = AugmentSettings(rotation_degrees=0, scale=0, shift=0, warp=0, light=0, tint=0, exchange=0)
+    return Sampler(still, size, torch.Generator().manual_seed(1))
+
+
 def exchange_colors(batches: Sequence[Batch], probability: float, generator: torch.Generator) -> list[Batch]:
     """Return the batches with some faces recoloured to the mean and spread of a face of the next identity.
 

@@ -21,6 +21,7 @@ from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.train.augment import Sampler, exchange_colors
 from faceswap.train.config import TrainConfig
 from faceswap.train.data import FacePack, load_pack
+from faceswap.train.likeness import measure_likeness
 from faceswap.train.log import EventLog
 from faceswap.train.preview import write_preview
 from faceswap.train.schedule import learning_rate, run_share
@@ -141,11 +142,11 @@ def _run(
         if state.step % config.preview_every == 0:
             write_preview(model / "preview.png", state, packs, compute)
         if state.step % config.checkpoint_every == 0:
-            saved = state.save(model, config)
+            saved = state.save(model, config, measure_likeness(state, packs, compute))
     if saved is None or saved.step != state.step:
         _require_finite(loss, state, saved, log)
         state.loss = float(loss)
-        saved = state.save(model, config)
+        saved = state.save(model, config, measure_likeness(state, packs, compute))
     log.write("stop", step=state.step, seconds=round(state.seconds, 3), signal=stop.signal_number)
     if stop:
         raise InterruptedRunError(

@@ -10,8 +10,7 @@ import torch
 from faceswap.device import Compute
 from faceswap.files import write_atomic
 from faceswap.media.pictures import encode_picture
-from faceswap.train.augment import Sampler
-from faceswap.train.config import AugmentSettings
+from faceswap.train.augment import still_sampler
 from faceswap.train.data import FacePack
 from faceswap.train.state import TrainState
 
@@ -21,20 +20,15 @@ _COLUMNS = 6
 @torch.inference_mode()
 def write_preview(path: Path, state: TrainState, packs: Sequence[FacePack], compute: Compute) -> None:
     """Write a PNG: for each identity a row of faces, rebuilt, as every other identity, and the mask of the last."""
-    network = state.network
-    weights = {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(state.ema)
-    still = AugmentSettings(rotation_degrees=0, scale=0, shift=0, warp=0, light=0, tint=0, exchange=0)
-    # A generator of its own: looking must not change the run.
-    sampler = Sampler(still, state.spec.network.size, torch.Generator().manual_seed(1))
+    sampler = still_sampler(state.spec.network.size)
     rows = []
-    for own, pack in enumerate(packs):
-        truth = sampler.draw(pack, _COLUMNS, warp=False).truth
-        with compute.autocast():
-            code = network.encode(truth.contiguous(memory_format=compute.memory_format))
-            outputs = [network.decode(code, i) for i in (own, *(i for i in range(len(packs)) if i != own))]
-        rows += [truth, *(face.float() for face, _ in outputs), outputs[-1][1].float().expand(-1, 3, -1, -1)]
-    network.load_state_dict(weights)
+    with state.averaged() as network:
+        for own, pack in enumerate(packs):
+            truth = sampler.draw(pack, _COLUMNS, warp=False).truth
+            with compute.autocast():
+                code = network.encode(truth.contiguous(memory_format=compute.memory_format))
+                outputs = [network.decode(code, i) for i in (own, *(i for i in range(len(packs)) if i != own))]
+            rows += [truth, *(face.float() for face, _ in outputs), outputs[-1][1].float().expand(-1, 3, -1, -1)]
     grid = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     rgb = (grid.clamp(0, 1) * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
     write_atomic(path, encode_picture(".png", rgb))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from torch import Tensor
 from faceswap.device import Compute
 from faceswap.errors import UsageError
 from faceswap.models.checkpoint import Checkpoint, save_checkpoint
+from faceswap.models.likeness import Likeness, to_document
 from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import build_network
 from faceswap.models.spec import SwapSpec
@@ -80,8 +83,22 @@ class TrainState:
         names = list(self.ema)
         torch._foreach_lerp_([self.ema[n] for n in names], [current[n] for n in names], weight)
 
-    def save(self, model: Path, config: TrainConfig) -> Checkpoint:
-        """Publish a checkpoint of this moment."""
+    @contextmanager
+    def averaged(self) -> Iterator[SwapNetwork]:
+        """Give the network with its averaged weights, for a while."""
+        weights = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.ema)
+        try:
+            yield self.network
+        finally:
+            self.network.load_state_dict(weights)
+
+    def save(self, model: Path, config: TrainConfig, likeness: Mapping[str, Likeness] | None = None) -> Checkpoint:
+        """Publish a checkpoint of this moment.
+
+        Args:
+            likeness: what the averaged weights' figures mean (`train.likeness`); None = not measured.
+        """
         tensors = {
             "weights": {name: value.cpu() for name, value in self.network.state_dict().items()},
             "ema": {name: value.cpu() for name, value in self.ema.items()},
@@ -93,6 +110,8 @@ class TrainState:
             "train": config.model_dump(mode="json"),
             "progress": {"step": self.step, "seconds": round(self.seconds, 3), "loss": self.loss},
         }
+        if likeness:
+            documents["likeness"] = to_document(likeness)
         return save_checkpoint(model, self.step, tensors, documents, keep=config.keep_checkpoints)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from clips import astronaut_picture, gradient_picture, make_clip, truncated
 from makers import tiny_model
+from people import make_two_person_clip
 
 COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
@@ -147,6 +148,40 @@ def test_bad_choice_of_frames_is_refused_before_any_work(tmp_path: Path, options
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / ".faceswap").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--largest", "--auto"], "contradict"),
+        (["--track", "1", "--auto"], "contradict"),
+        (["--map", "alice"], "alice=data-tng"),
+        (["--person", "nobody.jpg"], "no picture nobody.jpg"),
+        (["--id-encoder", "nothing.onnx"], "nothing.onnx"),
+    ],
+)
+def test_bad_choice_of_people_is_refused_before_any_work(tmp_path: Path, options: list[str], message: str) -> None:
+    clip = make_clip(tmp_path / "in.mp4", num_frames=2)
+    done = faceswap("convert", clip, "-m", tiny_model(tmp_path / "model"), *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / ".faceswap").exists()
+
+
+def test_people_of_a_clip_are_cast_by_number_and_shown(tmp_path: Path) -> None:
+    clip = make_two_person_clip(tmp_path / "in.mp4")
+    models = [tiny_model(tmp_path / "a"), tiny_model(tmp_path / "b", ("carl", "dora"))]
+    options = ("-m", models[0], "-m", models[1], "--map", "track:0=bert,track:1=dora", "-o", tmp_path / "out.mp4")
+    first = faceswap("convert", clip, *options, "-n", "--json")
+    assert json.loads(first.stdout)["casting"] is None  # not analysed yet
+    done = faceswap("convert", clip, *options)
+    assert "track 0 (frames 0-11) -> bert: chosen by number" in done.stdout
+    assert "track 1 (frames 0-11) -> dora: chosen by number" in done.stdout
+    plan = json.loads(faceswap("convert", clip, *options, "-n", "--json", "--overwrite").stdout)
+    assert [(row["track"], row["model"], row["to"]) for row in plan["casting"]] == [(0, 0, "bert"), (1, 1, "dora")]
+    wrong = faceswap("convert", clip, "-m", models[0], "--track", "7", "-o", tmp_path / "other.mp4")
+    assert wrong.returncode == 2
+    assert "no track 7; the clip has the tracks 0 (shot 1" in wrong.stderr
 
 
 def test_shots_lists_what_convert_takes_and_shares_its_index(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from makers import face_at, noise_frame, tiny_model
+from makers import face_at, noise_frame, tiny_model, tiny_values
 
 from faceswap.convert import blend
+from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
 from faceswap.models.swap_model import SwapModel
@@ -26,7 +27,8 @@ def frames(count: int) -> list[Frame]:
 
 
 def engine(model: SwapModel, **over: object) -> SwapEngine:
-    return SwapEngine(model, "anna", ConvertConfig.model_validate(over), StageTimes())
+    roles = dict.fromkeys(range(2), Role(0, "anna"))
+    return SwapEngine([model], roles, ConvertConfig.model_validate(over), StageTimes())
 
 
 def swapped(engine: SwapEngine, given: list[Frame], faces: list[list[Face]]) -> list[Frame]:
@@ -55,6 +57,24 @@ def test_two_faces_in_a_frame_are_both_swapped(model: SwapModel) -> None:
     assert changed[:, :90].any()
     assert changed[:, 110:].any()
     assert not changed[:, 95:105].any()
+
+
+def test_each_track_gets_its_own_identity_of_its_own_model(model: SwapModel, tmp_path: Path) -> None:
+    network = tiny_values()["network"]
+    other = SwapModel.load(tiny_model(tmp_path, ("carl", "dora"), network={**network, "size": 96}), device="cpu")
+    config = ConvertConfig(match="mkl", batch=4)
+    given = frames(6)
+    faces = [[face_at(50, 60, 20, frame=i), face_at(150, 60, 20, frame=i, track=1)] for i in range(6)]
+    together = {0: Role(0, "bert"), 1: Role(1, "dora")}
+    both = SwapEngine([model, other], together, config, StageTimes()).process(given, faces, [0] * 6)
+    for track, (of, identity) in enumerate([(model, "bert"), (other, "dora")]):
+        alone = SwapEngine([of], {track: Role(0, identity)}, config, StageTimes())
+        single = alone.process(given, [[f for f in of_frame if f.track == track] for of_frame in faces], [0] * 6)
+        for whole, part in zip(both, single, strict=True):
+            assert [layer.track for layer in whole.layers] == [0, 1]
+            (layer,) = part.layers
+            assert np.array_equal(whole.layers[track].patch.pixels, layer.patch.pixels)
+            assert layer.patch.pixels.shape[-1] == of.crop.size
 
 
 def test_size_of_batches_does_not_change_the_result(model: SwapModel) -> None:

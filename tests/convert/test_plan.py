@@ -30,7 +30,7 @@ def visible_files(folder: Path) -> list[str]:
 
 def test_plan_without_wishes_swaps_to_the_first_identity_beside_the_input(clip: Path, model: SwapModel) -> None:
     plan = plan_convert(clip, model)
-    assert (plan.identity, plan.output) == ("anna", clip.with_name("in_swapped.mkv"))
+    assert (plan.wish.words, plan.output) == ("anna", clip.with_name("in_swapped.mkv"))
     assert not plan.has_index
 
 

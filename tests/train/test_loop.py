@@ -59,6 +59,22 @@ def test_training_leaves_a_model_that_swaps(tmp_path: Path, facesets: list[Path]
     assert (tmp_path / "preview.png").stat().st_size > 0
 
 
+def test_checkpoints_say_how_well_each_decoder_rebuilds_whom(tmp_path: Path, facesets: list[Path]) -> None:
+    train(facesets, tmp_path, steps=2)
+    model = SwapModel.load(tmp_path, device="cpu")
+    assert set(model.likeness) == {"anna", "bert"}
+    assert all(-1 <= value <= 1 for likeness in model.likeness.values() for value in (likeness.own, likeness.others))
+    assert not any(likeness.is_telling for likeness in model.likeness.values())  # after two steps
+
+
+@pytest.mark.slow
+def test_trained_decoders_know_their_person(tmp_path: Path, facesets: list[Path]) -> None:
+    train(facesets, tmp_path, steps=120, checkpoint_every=120, learning_rate=2e-3)
+    model = SwapModel.load(tmp_path, device="cpu")
+    assert set(model.likeness) == {"anna", "bert"}
+    assert all(likeness.own > likeness.others + 0.1 for likeness in model.likeness.values())
+
+
 def test_looking_does_not_change_the_run(tmp_path: Path, facesets: list[Path]) -> None:
     for name, preview_every in (("a", 1), ("b", 1000)):
         train(facesets, tmp_path / name, preview_every=preview_every, steps=3)

@@ -111,6 +111,7 @@ def check_copies(source: Path, output: Path) -> int:
         ValueError: one differs, or the clips have not the same times.
     """
     from faceswap import ConvertConfig
+    from faceswap.convert.pipeline import cast_clip
     from faceswap.convert.plan import plan_convert
     from faceswap.convert.select import chosen_faces
     from faceswap.convert.smart import plan_copies
@@ -120,7 +121,7 @@ def check_copies(source: Path, output: Path) -> int:
 
     plan = plan_convert(source, identity_model(), output, config=ConvertConfig(copy_untouched=True), overwrite=True)
     index = FaceIndex.load(plan.index_path)
-    chosen, _ = chosen_faces(index, plan.config.faces, plan.config.choice)
+    chosen, _ = chosen_faces(index, cast_clip(plan, [identity_model()], index), plan.config.choice)
     runs = plan_copies(plan.info, plan.encode, index.frames, chosen.keys()).runs
     copied = {frame for start, stop, is_copied in runs if is_copied for frame in range(start, stop)}
     for old, new in zip(VideoReader(source), VideoReader(output), strict=True):

@@ -1,0 +1,98 @@
+"""What `faceswap convert` says: the plan and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from faceswap.convert.casting import casting_lines, casting_rows
+
+if TYPE_CHECKING:
+    from faceswap.convert.casting import Casting
+    from faceswap.convert.plan import ConvertPlan
+    from faceswap.convert.report import ConvertReport
+    from faceswap.faces.base import IdentityEncoder
+    from faceswap.faces.index import FaceIndex
+    from faceswap.models.swap_model import SwapModel
+
+
+def plan_values(
+    plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, device: str
+) -> dict[str, object]:
+    """Return what a conversion will do, ready for JSON."""
+    height, width = plan.info.size
+    cast = _casting(plan, models, encoder, device)
+    return {
+        "input": str(plan.input),
+        "picture": f"{width}x{height} {plan.info.layout.name}, {float(plan.info.rate):.3f} fps, {plan.info.codec}",
+        "color": f"{plan.info.color.matrix}, {'full' if plan.info.color.full_range else 'studio'} range",
+        "model": ", ".join(map(str, models)),
+        "to": plan.wish.words,
+        "faces": "reuse the index" if plan.has_index else "analyse the clip",
+        "encode": f"{plan.encode.codec} {plan.encode.pix_fmt} "
+        + " ".join(f"{key}={value}" for key, value in plan.encode.options.items()),
+        "frames": _chosen(plan),
+        "output": str(plan.output),
+        "casting": casting_rows(*cast) if cast else None,
+        "notes": [*plan.notes, *(cast[1].notes if cast else ())],
+    }
+
+
+def _chosen(plan: ConvertPlan) -> str:
+    """Return which frames are swapped and written, checked as far as the clip is known."""
+    config = plan.config
+    words = [
+        f"{name} {value}"
+        for name, value in (("shots", config.shots), ("from", config.start), ("to", config.end))
+        if value
+    ]
+    words += ["only these are written"] if config.trim else []
+    words += [f"after the filter {config.ffmpeg_filter}"] if config.ffmpeg_filter else []
+    if plan.has_index and not config.choice.is_everything:
+        from faceswap.faces.cache import open_index
+
+        ranges = config.choice.ranges(open_index(plan.index_path))
+        words.append("frames " + ", ".join(f"{start}-{stop - 1}" for start, stop in ranges))
+    return ", ".join(words) or "all"
+
+
+def _casting(
+    plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, device: str
+) -> tuple[FaceIndex, Casting] | None:
+    """Return who becomes whom; None as long as that is not known."""
+    from faceswap.convert.pipeline import cast_clip, people_of
+    from faceswap.faces.cache import open_index
+    from faceswap.faces.registry import make_detector
+
+    people = people_of(plan.wish, make_detector(device=device), encoder) if plan.wish.needs_encoder else {}
+    if not plan.has_index or plan.config.ffmpeg_filter is not None:
+        return None
+    index = open_index(plan.index_path)
+    return index, cast_clip(plan, models, index, encoder, people)
+
+
+def plan_text(values: Mapping[str, object]) -> str:
+    """Return `plan_values` for people."""
+    values = dict(values)
+    notes, casting = values.pop("notes"), values.pop("casting")
+    assert isinstance(notes, list)
+    lines = [f"{key:>8}: {value}" for key, value in values.items()]
+    if isinstance(casting, list):
+        lines += [f"{'casting':>8}: {line}" for line in casting_lines(casting)]
+    return "\n".join([*lines, *(f"{'note':>8}: {note}" for note in notes)])
+
+
+def summary(report: ConvertReport) -> str:
+    """Return what a conversion did, for people."""
+    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in report.ms_per_frame.items())
+    skipped = "".join(f", {count} {what} left as they were" for what, count in report.skipped.items())
+    copied = f", {report.frames_copied} frames copied from the input" if report.frames_copied else ""
+    resumed = f", {report.frames_resumed} finished before" if report.frames_resumed else ""
+    delivered = "\n".join(map(str, report.delivered))
+    checked = ", ".join(f"{subject} {found}" for subject, found in report.checks.items())
+    casting = "\n".join(casting_lines(report.casting))
+    return (
+        f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
+        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{casting}\n"
+        f"compared with the input: {checked}\n{delivered}"
+    )
