@@ -127,6 +127,12 @@ def register(app: typer.Typer) -> None:
                 metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."
             ),
         ] = None,
+        figures: Annotated[
+            bool, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
+        ] = True,
+        strict: Annotated[
+            bool, typer.Option("--strict", help="Exit with 4 when the figures of a shot are poor.")
+        ] = False,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -167,6 +173,7 @@ def register(app: typer.Typer) -> None:
             "end": end,
             "trim": trim,
             "ffmpeg_filter": ffmpeg_filter,
+            "figures": figures or strict,
         }
         config = validated(ConvertConfig, {k: v for k, v in given.items() if v is not None}, "convert")
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
@@ -195,7 +202,8 @@ def register(app: typer.Typer) -> None:
             run.console.note(f"note: {text}")
         run.console.result(summary(report))
         run.console.event("summary", **report.to_json())
-        if not report.is_complete:
+        is_poor = strict and report.figures is not None and bool(report.figures.poor)
+        if not report.is_complete or is_poor:
             raise typer.Exit(4)
 
 

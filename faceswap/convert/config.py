@@ -64,6 +64,8 @@ class ConvertConfig(Settings):
     """Copy the source's packets where no face is swapped, encode only the rest."""
     video_stream: int | None = Field(None, ge=0)
     """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
+    figures: bool = True
+    """Measure the result in a few places and say how good it is."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 
