@@ -10,7 +10,7 @@ from faceswap.errors import UsageError
 from faceswap.faces.index import FaceIndex
 
 Ranges = Sequence[tuple[int, int]]
-_HELD_OUT_ONE_IN = 5
+HELD_OUT_ONE_IN = 5
 _FF_FRAMES = 10
 
 
@@ -30,15 +30,15 @@ class Protocol:
 def is_held_out(fingerprint: str, shot_start: int) -> bool:
     """True for one shot in five, always the same ones: by the SHA-256 of clip and first frame."""
     digest = hashlib.sha256(f"{fingerprint}:{shot_start}".encode()).digest()
-    return int.from_bytes(digest[:4]) % _HELD_OUT_ONE_IN == 0
+    return int.from_bytes(digest[:4]) % HELD_OUT_ONE_IN == 0
 
 
 def held_out_shots(index: FaceIndex) -> Ranges:
     """Return the frames of held-out shots; clips with fewer than five shots (or none held out) give their last fifth."""
     shots = [(shot.start, shot.stop) for shot in index.shots if is_held_out(index.fingerprint, shot.start)]
-    if len(index.shots) >= _HELD_OUT_ONE_IN and shots:
+    if len(index.shots) >= HELD_OUT_ONE_IN and shots:
         return shots
-    return [(index.num_frames - max(1, index.num_frames // _HELD_OUT_ONE_IN), index.num_frames)]
+    return [(index.num_frames - max(1, index.num_frames // HELD_OUT_ONE_IN), index.num_frames)]
 
 
 def evenly_spread(index: FaceIndex) -> Ranges:
