@@ -15,6 +15,12 @@ from faceswap.errors import FaceswapError, UsageError
 from faceswap.progress import OnProgress, ignore_progress
 from faceswap.store import Commercial, StoredWeights, WeightsStore, download
 
+_WITHOUT = {
+    "landmarker": "without one the detector's own points are used",
+    "encoder": "without one people are not told apart by their looks; no encoder is embedded",
+}
+"""What is done for roles that have no embedded weights, when none are given."""
+
 
 class WeightsEntry(Settings):
     """One row of weights.toml."""
@@ -78,7 +84,7 @@ def read_weights(name: str, store: WeightsStore | None = None) -> bytes:
 def missing_weights(name: str, entry: WeightsEntry) -> str:
     """Return the sentence about known weights that are not here: how they come, and what works without them."""
     default = next((n for n, e in weights_registry().items() if e.is_embedded and e.role == entry.role), None)
-    without = f"without it {default!r} is used, which is embedded" if default else f"no {entry.role} is embedded"
+    without = f"without it {default!r} is used, which is embedded" if default else _WITHOUT.get(entry.role, "optional")
     return f"the weights of {name!r} are not on this machine: faceswap models fetch {name} ({without})"
 
 

@@ -119,7 +119,7 @@ def tiny_faceset(path: Path, actor: str, *, num_faces: int = 10, crop: CropSpec 
         picture = smooth_noise((crop.size, crop.size), (seed + i) % 2**31)
         write_picture(path / name, (picture * 255).astype(np.uint8))
         box = np.array([0.0, 0.0, crop.size, crop.size])
-        record = FaceRecord(name, "f" * 64, i, i, "1/25", 0, 0, 0.9, box, landmarks, np.eye(2, 3), 100.0, 128.0)
+        record = FaceRecord(name, "f" * 64, i, i, "1/25", 0, 0, 0.9, box, landmarks, np.eye(2, 3))
         records.append(record)
     store.add_clip("f" * 64, Path("clip.mp4"), 1, num_faces, records)
     return path

@@ -6,7 +6,8 @@ import pytest
 from faceswap import geometry
 from faceswap.errors import ShapeError
 from faceswap.faces.align import frame_from_canonical
-from faceswap.schemes import FIVE, SCHEMES, anchors_of
+from faceswap.schemes import FIVE, NOSE_DEPTH, SCHEMES, anchors_of
+from faceswap.types import CropSpec
 
 
 def points_with_anchors(scheme: str, anchors: np.ndarray) -> np.ndarray:
@@ -51,3 +52,27 @@ def test_templates_of_all_schemes_describe_the_same_mean_face(scheme: str) -> No
 def test_unknown_points_are_refused(shape: tuple[int, int], scheme: str) -> None:
     with pytest.raises(ShapeError, match="known: 'five'"):
         anchors_of(np.zeros(shape), scheme)
+
+
+def seen_in(scheme: str, yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Points of a scheme on one synthetic head, 80 px between its eyes, turned by these degrees and seen from far away."""
+    y, p, r = np.radians([yaw, pitch, roll])
+    turn_yaw = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
+    turn_pitch = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    turn_roll = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    flat = points_with_anchors(scheme, SCHEMES[scheme].template)
+    depth = np.zeros(len(flat))
+    depth[list(SCHEMES[scheme].anchors[2])] = -NOSE_DEPTH
+    return 80 * (np.column_stack([flat, depth]) @ (turn_roll @ turn_yaw @ turn_pitch).T)[:, :2] + [320, 240]
+
+
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name != FIVE])
+@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (20, 0, 10), (-30, 10, 0), (15, -15, 90), (45, 0, 0)])
+def test_crops_of_one_head_agree_within_two_per_cent(scheme: str, yaw: float, pitch: float, roll: float) -> None:
+    crop = CropSpec(size=256, coverage="whole_face")
+    corners = geometry.apply(geometry.invert(geometry.patch_from_canonical(crop)), geometry.corners_of((256, 256)))
+    places = [
+        geometry.apply(frame_from_canonical(seen_in(name, yaw, pitch, roll), name), corners) for name in (FIVE, scheme)
+    ]
+    side = np.hypot(*(places[0][1] - places[0][0]))
+    assert np.hypot(*(places[0] - places[1]).T).max() < 0.02 * side

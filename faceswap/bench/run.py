@@ -1,4 +1,4 @@
-"""Timing conversion and training as a user meets them: fresh processes, cold, with everything included.
+"""Timing conversion, training and the search for faces as a user meets them: fresh processes, cold, with everything included.
 
 Footage is generated, so that every machine times the same work. Stages are timed inside the same run.
 """
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import __version__
+from faceswap.bench.faces import bench_faces
 from faceswap.config import validated
 from faceswap.demo.actor import ANDROID, ASTRONAUT, ActorLook, render_clip
 from faceswap.device import choose_compute
@@ -38,7 +39,7 @@ from faceswap.train.state import TrainState
 _SIZE = (720, 1280)
 _RATE = 25
 _PRESET = "veryfast"
-_BENCHES = ("convert", "train")
+_BENCHES = ("convert", "train", "faces")
 _VERSIONS = ("torch", "av", "onnxruntime", "opencv-python", "numpy")
 
 
@@ -55,7 +56,7 @@ def run_bench(
     """Return figures and the circumstances they hold under, ready for JSON.
 
     Args:
-        what: "convert", "train" or "all".
+        what: "convert", "train", "faces" or "all".
 
     Raises:
         UsageError: another word. FaceswapError: a timed command failed.
@@ -72,6 +73,9 @@ def run_bench(
         if what in ("train", "all"):
             on_note(f"train: {num_steps} steps of {recipe}")
             results["train"] = _bench_train(work, num_steps, recipe, device, seed)
+        if what in ("faces", "all"):
+            on_note(f"faces: {num_frames} frames of {_SIZE[1]}x{_SIZE[0]} with one face")
+            results["faces"] = _bench_faces(work, num_frames, device, seed)
     return {"results": results, "circumstances": conditions}
 
 
@@ -119,6 +123,12 @@ def _bench_convert(work: Path, num_frames: int, recipe: str, device: str, seed: 
         "time_over_bare_transcode": round(seconds / transcode_seconds, 2),
         "peak_rss_mb": summary["peak_rss_mb"],
     }
+
+
+def _bench_faces(work: Path, num_frames: int, device: str, seed: int) -> dict[str, Any]:
+    clip = work / "faces.mp4"
+    write_clip(clip, _enlarged(ASTRONAUT, num_frames, seed), rate=_RATE)
+    return {"size": f"{_SIZE[1]}x{_SIZE[0]}", **bench_faces(clip, work, device)}
 
 
 def _enlarged(look: ActorLook, num_frames: int, seed: int) -> Iterator[NDArray[np.uint8]]:

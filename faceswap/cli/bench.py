@@ -1,4 +1,4 @@
-"""`faceswap bench`: how fast this machine converts and trains, everything included."""
+"""`faceswap bench`: how fast this machine converts, trains and finds faces, everything included."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def register(app: typer.Typer) -> None:
     @command(app, examples("faceswap bench", "faceswap bench convert --frames 300 --json > bench.json"))
     def bench(
         run: Run,
-        what: Annotated[str, typer.Argument(help="convert, train, or all.")] = "all",
+        what: Annotated[str, typer.Argument(help="convert, train, faces, or all.")] = "all",
         frames: Annotated[int, typer.Option(min=8, help="Length of the generated 1280x720 clip.")] = 240,
         steps: Annotated[int, typer.Option(min=40, help="Training steps.")] = 60,
         recipe: Annotated[str, typer.Option(help="Recipe of the network that is timed.")] = "quick-64",
         as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
     ) -> None:
-        """Time conversion and training on generated footage, cold and with everything included."""
+        """Time conversion, training and finding faces on generated footage, cold and with everything included."""
         from faceswap.bench.run import run_bench
 
         result = run_bench(

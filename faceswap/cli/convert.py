@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
             "faceswap convert scene.mov -m models/data -o frames --codec exr",
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
             "faceswap convert scene.mp4 -m models/data --shots 3,7-9",
+            "faceswap convert scene.mp4 -m models/data --keep eyes,mouth --mask painted",
             "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
             "faceswap convert scene.mp4 -m models/data --auto",
             "faceswap convert scene.mp4 -m models/data --track 3,7",
@@ -94,9 +96,35 @@ def register(app: typer.Typer) -> None:
         match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
         feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
         erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
+        keep: Annotated[
+            str | None,
+            typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),
+        ] = None,
+        occlusion: Annotated[
+            str, typer.Option(help="Hands, hair, microphones before the face: auto = they stay in front; off.")
+        ] = "auto",
+        segmenter: Annotated[
+            str | None, typer.Option(metavar="FILE.onnx", help="Network that marks the face: XSeg or face parsing.")
+        ] = None,
+        glasses: Annotated[
+            bool, typer.Option(help="With a face parsing segmenter: glasses are swapped with the face.")
+        ] = True,
+        mask: Annotated[
+            str | None,
+            typer.Option(
+                metavar="FOLDER|PNG",
+                help="Painted masks, white = swap: PNG files named by frame number (key frames will do), or one for all.",
+            ),
+        ] = None,
+        mask_use: Annotated[
+            str, typer.Option(help="multiply = painted masks only take away; replace = they are the masks.")
+        ] = "multiply",
         min_face: Annotated[
             int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
         ] = None,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
         interlaced: Annotated[
             str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
         ] = "auto",
@@ -158,6 +186,12 @@ def register(app: typer.Typer) -> None:
             "match": match,
             "feather": feather,
             "erode": erode,
+            "keep": keep,
+            "occlusion": occlusion,
+            "segmenter": segmenter,
+            "glasses": glasses,
+            "mask": mask,
+            "mask_use": mask_use,
             "min_face_px": min_face,
             "codec": codec,
             "crf": crf,
@@ -180,9 +214,12 @@ def register(app: typer.Typer) -> None:
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
         encoder = make_encoder(id_encoder, device=run.device) if id_encoder else None
+        method = chosen_detector(detector, landmarks, refine, run.device)
         if dry_run:
-            plan = plan_convert(input_path, loaded, output, to=to, config=config, overwrite=overwrite)
-            values = plan_values(plan, loaded, encoder, run.device)
+            plan = plan_convert(
+                input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
+            )
+            values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
             run.console.event("plan", **values)
             return
@@ -194,6 +231,7 @@ def register(app: typer.Typer) -> None:
             config=config,
             overwrite=overwrite,
             device=run.device,
+            detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
             on_progress=run.console.on_progress,

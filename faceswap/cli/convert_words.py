@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from faceswap.convert.casting import Casting
     from faceswap.convert.plan import ConvertPlan
     from faceswap.convert.report import ConvertReport
-    from faceswap.faces.base import IdentityEncoder
+    from faceswap.faces.base import Detector, IdentityEncoder
     from faceswap.faces.index import FaceIndex
     from faceswap.models.swap_model import SwapModel
 
 
 def plan_values(
-    plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, device: str
+    plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, detector: Detector
 ) -> dict[str, object]:
     """Return what a conversion will do, ready for JSON."""
     height, width = plan.info.size
-    cast = _casting(plan, models, encoder, device)
+    cast = _casting(plan, models, encoder, detector)
     return {
         "input": str(plan.input),
         "picture": f"{width}x{height} {plan.info.layout.name}, {float(plan.info.rate):.3f} fps, {plan.info.codec}",
@@ -58,14 +58,13 @@ def _chosen(plan: ConvertPlan) -> str:
 
 
 def _casting(
-    plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, device: str
+    plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, detector: Detector
 ) -> tuple[FaceIndex, Casting] | None:
     """Return who becomes whom; None as long as that is not known."""
     from faceswap.convert.pipeline import cast_clip, people_of
     from faceswap.faces.cache import open_index
-    from faceswap.faces.registry import make_detector
 
-    people = people_of(plan.wish, make_detector(device=device), encoder) if plan.wish.needs_encoder else {}
+    people = people_of(plan.wish, detector, encoder)
     if not plan.has_index or plan.config.ffmpeg_filter is not None:
         return None
     index = open_index(plan.index_path)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
         examples(
             "faceswap extract tng_s1.mkv tng_s2.mkv -o facesets/data-tng --actor data-tng",
             "faceswap extract stills/ -o facesets/data-tng --actor data-tng --min-face 64",
+            "faceswap extract tng_s1.mkv -o facesets/data-tng --actor data-tng --landmarks facemesh",
         ),
     )
     def extract(
@@ -31,6 +33,14 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="whole_face, head or face: how much is around the face.")
         ] = "whole_face",
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.")] = 32,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
+        store: Annotated[
+            str, typer.Option(help="jpeg, or png16: keeps all bits of footage that has more than 8.")
+        ] = "jpeg",
+        largest: Annotated[bool, typer.Option("--largest", help="Only the largest face of each frame.")] = False,
+        era: Annotated[str, typer.Option(help="Label of this material, e.g. a season or a year.")] = "",
     ) -> None:
         """Find the faces of one actor in clips or pictures and store them as aligned crops."""
         from faceswap.errors import PartialResultError, UsageError
@@ -46,7 +56,11 @@ def register(app: typer.Typer) -> None:
             coverage=coverage,  # type: ignore[arg-type]
             every=every,
             min_face_px=min_face,
+            store=store,  # type: ignore[arg-type]
+            largest=largest,
+            era=era,
             device=run.device,
+            detector=chosen_detector(detector, landmarks, refine, run.device),
             on_progress=run.console.on_progress,
         )
         for clip in report.skipped:

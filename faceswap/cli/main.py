@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from faceswap import __version__
-from faceswap.cli import bench, convert, demo, evaluate, extract, index, models, recipes, shots, train, verify
+from faceswap.cli import bench, convert, demo, evaluate, extract, faceset, index, models, recipes, shots, train, verify
 from faceswap.errors import FaceswapError
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ for module in (demo, extract, train, shots, convert, evaluate, verify, bench):
     module.register(app)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
+app.add_typer(faceset.app, name="faceset")
 app.add_typer(recipes.app, name="recipes")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
+from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
 from faceswap.cli.table import table
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ def register(app: typer.Typer) -> None:
             typer.Option("--output", "-o", help="What `convert` will write: the face index is shared with it."),
         ] = None,
         min_face: Annotated[int, typer.Option(help="Ignore faces smaller than this, px.", min=8)] = 24,
+        detector: DetectorOption = "centerface",
+        landmarks: LandmarksOption = None,
+        refine: RefineOption = 1,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout: one for each shot.")] = False,
     ) -> None:
         """List the shots of a clip: where they begin, how, and how many faces they show."""
         from faceswap.faces.analyse import kept_index
-        from faceswap.faces.registry import make_detector
         from faceswap.media.encode_plan import default_output
         from faceswap.media.reader import VideoReader
 
@@ -38,7 +41,7 @@ def register(app: typer.Typer) -> None:
         reader = VideoReader(input_path)
         index = kept_index(
             reader,
-            make_detector(device=run.device),
+            chosen_detector(detector, landmarks, refine, run.device),
             output or default_output(input_path, "_swapped"),
             min_face_px=min_face,
             on_progress=run.console.on_progress,

@@ -35,6 +35,15 @@ K = TypeVar("K", bound=Hashable)
 People = Mapping[str, NDArray[np.float32]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Somebody on screen who is an identity of a model."""
+
+    model: int
+    """Which model recognises them."""
+    becomes: Role
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CastingDesk:
     """All that a decision can rest on."""
@@ -97,14 +106,14 @@ class CastingDesk:
             return self._by_encoder({UNNAMED: wish.to})
         return self._by_map(wish)
 
-    def _targets(self, wish: Wish) -> dict[Role, Role]:
-        """Return what each identity that may be on screen becomes."""
+    def _targets(self, wish: Wish) -> dict[str, _Seen]:
+        """Return what each identity that may be on screen becomes, by its name."""
         return {
-            Role(number, identity): becomes
+            identity: _Seen(number, becomes)
             for number, model in enumerate(self.models)
             for becomes in [wish.to or Role(number, model.identities[0])]
             for identity in model.identities
-            if Role(number, identity) != becomes
+            if identity != becomes.identity
         }
 
     def _by_map(self, wish: Wish) -> Casting:
@@ -112,7 +121,7 @@ class CastingDesk:
         numbers: dict[int, Role] = {}
         named: dict[str, Role] = {}
         shown: dict[str, Role] = {}
-        seen: dict[Role, Role] = {}
+        seen: dict[str, _Seen] = {}
         for left, role in wish.pairs:
             if left.startswith("track:"):
                 numbers[int(left.removeprefix("track:"))] = role
@@ -121,7 +130,7 @@ class CastingDesk:
             elif left in wish.references:
                 shown[left] = role
             else:
-                seen[self._identity(left, role)] = role
+                seen[left] = _Seen(self._knower(left, role), role)
         self._require_tracks(numbers)
         castings = [Casting(numbers, dict.fromkeys(numbers, "chosen by number")), _by_name(self.index, named)]
         settled = {track for casting in castings for track in casting.roles}
@@ -132,8 +141,8 @@ class CastingDesk:
             castings.append(self._by_model(seen, settled))
         return _joined(castings)
 
-    def _identity(self, left: str, becomes: Role) -> Role:
-        """Return the identity that the left side of a pair names; of the model that its right side is of, if it can be."""
+    def _knower(self, left: str, becomes: Role) -> int:
+        """Return the model that knows whom the left side of a pair names; that of its right side, if it does."""
         owners = [i for i, model in enumerate(self.models) if left in model.identities]
         if not owners:
             names = sorted({*self.index.people.values(), *(name for m in self.models for name in m.identities)})
@@ -141,33 +150,40 @@ class CastingDesk:
                 f"--map: nobody is called {left!r}; names given by hand (`faceswap index reassign`) and identities: "
                 f"{', '.join(names)}; also possible: track:N, or --person {left}=REF.jpg"
             )
-        return Role(becomes.model if becomes.model in owners else owners[0], left)
+        return becomes.model if becomes.model in owners else owners[0]
 
     def _tracks(self, settled: Collection[int]) -> dict[int, list[Face]]:
         """Return the tracks of the chosen frames that nothing is settled about yet."""
         tracks = tracks_inside(self.index, self.choice)
         return {track: faces for track, faces in tracks.items() if track not in settled}
 
-    def _by_model(self, becomes: Mapping[Role, Role], settled: Collection[int] = ()) -> Casting:
+    def _by_model(self, seen: Mapping[str, _Seen], settled: Collection[int] = ()) -> Casting:
         """Cast whom the models recognise."""
         tracks = self._tracks(settled)
-        mute = [
-            role.identity
-            for role in becomes
-            if not getattr(self.models[role.model].likeness.get(role.identity), "is_telling", True)
-        ]
         likeness = likeness_by_rebuilding(self.reader, self.index, tracks, self.models, self.on_progress)
-        known = {
-            track: {r: v for r, v in values.items() if r.identity not in mute} for track, values in likeness.items()
-        }
-        verdicts = judge(known, tracks, BY_REBUILDING)
+        witness = {name: self._witness(name, seen) for model in self.models for name in model.identities}
+        able = {name: role for name, role in witness.items() if self._is_telling(role)}
+        known = {track: {name: values[role] for name, role in able.items()} for track, values in likeness.items()}
         casting = _cast(
-            verdicts, becomes, lambda role, value: f"looks like {role.identity} to the model ({value:.2f} of 1)"
+            judge(known, tracks, BY_REBUILDING),
+            {name: one.becomes for name, one in seen.items()},
+            lambda name, value: f"looks like {name} to the model ({value:.2f} of 1)",
         )
+        mute = [name for name in seen if name not in able]
         if not mute:
             return casting
         note = f"the model is not trained far enough to tell who is {' or '.join(mute)}; choose by --track"
         return replace(casting, notes=(*casting.notes, note))
+
+    def _witness(self, name: str, seen: Mapping[str, _Seen]) -> Role:
+        """Return whose decoder says whether somebody is `name`, whom several models may know."""
+        if name in seen:
+            return Role(seen[name].model, name)
+        return next(Role(i, name) for i, model in enumerate(self.models) if name in model.identities)
+
+    def _is_telling(self, role: Role) -> bool:
+        likeness = self.models[role.model].likeness.get(role.identity)
+        return likeness is None or likeness.is_telling
 
     def _by_encoder(self, becomes: Mapping[str, Role], settled: Collection[int] = ()) -> Casting:
         """Cast whom the encoder recognises from pictures."""

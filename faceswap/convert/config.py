@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from faceswap.config import Settings
 from faceswap.convert.range import FrameChoice
+from faceswap.masks.regions import Region
 from faceswap.media.encode_plan import EncodeSettings
 
 DEFAULT_CODEC = "libx264"
@@ -39,6 +40,19 @@ class ConvertConfig(Settings):
     """How much the mask is shrunk, in sides of the patch."""
     feather: float = Field(0.08, ge=0, le=0.5)
     """Width of the mask's soft edge, in sides of the patch."""
+    keep: tuple[Region, ...] = ()
+    """Parts of the face that stay the actor's own: eyes, mouth, brows, nose, teeth."""
+    occlusion: Literal["auto", "off"] = "auto"
+    """"auto": hands, hair, microphones in front of the face are found by comparing it with the swapped face and with how this
+    person usually looks, and stay in front."""
+    segmenter: str | None = None
+    """ONNX file of a network that says which pixels are face: XSeg's kind or face parsing's (BiSeNet)."""
+    glasses: bool = True
+    """With a face parsing segmenter: glasses are swapped with the face; False = the actor's own stay."""
+    mask: str | None = None
+    """Hand-painted masks: a folder of PNG files named by their frame's number, or one PNG for all frames."""
+    mask_use: Literal["multiply", "replace"] = "multiply"
+    """"multiply": only what is white in the painted mask too is swapped; "replace": it is the mask."""
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
     ffmpeg_filter: str | None = None
@@ -78,7 +92,7 @@ class ConvertConfig(Settings):
     trim: bool = False
     """The output holds only the span from the first to the last chosen frame."""
 
-    @field_validator("deliver", mode="before")
+    @field_validator("deliver", "keep", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Take a comma list, as the command line gives it; each thing once, in the order asked for."""

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceswap import masks
 from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
-from faceswap.faces.align import canonical_landmarks
+from faceswap.convert.painted import PaintedMasks
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
-from faceswap.types import CropSpec, Face, Frame, Patch
+from faceswap.types import Face, Frame, Patch
 
 WARM_UP = 24
 """Frames before a segment from which the colour match learns: what is older counts for 13 % in it."""
@@ -59,6 +59,10 @@ class _Place:
     role: Role
     patch: Patch
     """Cut as the role's model wants it."""
+    size: tuple[int, int]
+    """(h, w) px of its picture."""
+    segmentation: NDArray[np.float32] | None
+    """What a segmentation network says of the patch; None = there is none."""
 
 
 class SwapEngine:
@@ -70,22 +74,29 @@ class SwapEngine:
     """
 
     def __init__(
-        self, models: Sequence[SwapModel], roles: Mapping[int, Role], config: ConvertConfig, times: StageTimes
+        self,
+        models: Sequence[SwapModel],
+        roles: Mapping[int, Role],
+        config: ConvertConfig,
+        times: StageTimes,
+        painted: PaintedMasks | None = None,
     ) -> None:
         """Make an engine.
 
         Args:
-            roles: of each track whose faces will be given.
+            roles: of each track whose faces will be given. painted: hand-painted masks of the clip.
         """
         self._models, self._roles, self._config, self._times = models, roles, config, times
+        self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
         self._matcher = ColorMatcher()
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
         self._matcher = ColorMatcher()
+        self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places and self._config.match == "mkl":
+        if places and (self._config.match == "mkl" or self._masks.has_memory):
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -112,13 +123,16 @@ class SwapEngine:
             return [_composite(frame, tuple(layers[i])) for i, frame in enumerate(frames)]
 
     def _cut(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[_Place]:
-        with self._times.measure("crop"):
-            places = [
-                _Place(i, frame.index, shot, face, role, blend.cut(frame, face, self._models[role.model].crop))
-                for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True))
-                for face in of_frame
-                for role in [self._roles[face.track]]
-            ]
+        places = []
+        for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True)):
+            for face in of_frame:
+                role = self._roles[face.track]
+                crop = self._models[role.model].crop
+                with self._times.measure("crop"):
+                    patch = blend.cut(frame, face, crop)
+                with self._times.measure("mask"):
+                    segmentation = self._masks.segment(frame, face, crop)
+                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation))
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
@@ -137,9 +151,13 @@ class SwapEngine:
     def _layers(self, role: Role, places: Sequence[_Place]) -> list[Layer]:
         with self._times.measure("network"):
             pixels, network_masks = self._swap(role, [place.patch for place in places])
-        with self._times.measure("match"):
+        with self._times.measure("mask"):
             crop = self._models[role.model].crop
-            shaped = [self._mask(place.face, mask, crop) for place, mask in zip(places, network_masks, strict=True)]
+            shaped = [
+                self._masks.make(MaskInput(p.frame, p.size, p.shot, p.face, p.patch, raw, mask, p.segmentation), crop)
+                for p, raw, mask in zip(places, pixels, network_masks, strict=True)
+            ]
+        with self._times.measure("match"):
             matched = pixels
             if self._config.match == "mkl":
                 keys = [(place.shot, place.face.track) for place in places]
@@ -158,12 +176,6 @@ class SwapEngine:
             pixels += list(output.pixels.cpu().numpy())
             network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
         return pixels, network_masks
-
-    def _mask(self, face: Face, network_mask: np.ndarray | None, crop: CropSpec) -> np.ndarray:
-        """Return network mask x hull, shaped: what of the patch will be seen."""
-        hull = masks.face_hull(canonical_landmarks(face), crop)
-        mask = hull if network_mask is None else hull * network_mask
-        return masks.shape_edge(mask, erode=self._config.erode * crop.size, feather=self._config.feather * crop.size)
 
 
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from faceswap.convert.threads import read_ahead
 from faceswap.errors import FaceswapError
 from faceswap.media.reader import VideoReader
 from faceswap.progress import StageTimes
+from faceswap.threads import read_ahead
 from faceswap.types import Frame, FrameTable
 
 _QUEUE_DEPTH = 12

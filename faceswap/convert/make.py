@@ -13,7 +13,9 @@ from faceswap.convert.assembly import Assembly
 from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
+from faceswap.convert.mask_files import mask_files, painted_masks
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
+from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.range import span
@@ -147,10 +149,11 @@ def _wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
 def _make(run: ConvertRun, index: FaceIndex, casting: Casting, copies: CopyPlan | None) -> Made:
     plan = run.plan
     frames = _wanted_frames(plan, index)
+    painted = painted_masks(plan, index, casting)
     segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
     with open_work_folder(plan.work_path, _job_facts(run, casting, copies)) as work:
         done = work.take_stock(segments, index.frames.pts.tolist())
-        _render(run, index, casting, segments, done, work)
+        _render(run, index, casting, painted.masks, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
         outputs = outputs_of(products, work)
@@ -172,7 +175,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, copies: CopyPlan 
         timelines, more = deliver_timeline(plan, products, index)
         work.delete()
     return Made(
-        notes=(*dropped, *checks.notes, *more),
+        notes=(*painted.remarks, *dropped, *checks.notes, *more),
         delivered=(*(product.output for product in products), *timelines),
         checks=checks.figures,
         frames=frames,
@@ -202,6 +205,7 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "casting": casting.facts(run.models),
         "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
+        "masks": mask_files(plan.config),
         "container": plan.encode.muxer,
         "copied": [list(r) for r in copies.runs] if copies else [],
         "libraries": library_versions(),
@@ -213,6 +217,7 @@ def _render(
     run: ConvertRun,
     index: FaceIndex,
     casting: Casting,
+    painted: PaintedMasks | None,
     segments: list[Segment],
     done: dict[int, SegmentRecord],
     work: WorkFolder,
@@ -233,7 +238,7 @@ def _render(
         num_done += count
         run.on_progress(Progress("render", num_done, num_frames))
 
-    job = RenderJob(run.plan, run.models, casting, work.path, is_spliced=any(s.is_copied for s in segments))
+    job = RenderJob(run.plan, run.models, casting, painted, work.path, is_spliced=any(s.is_copied for s in segments))
     try:
         if run.jobs > 1 and len(waiting) > 1:
             num_processes = min(run.jobs, len(waiting))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from faceswap.convert.config import DEFAULT_CODEC, ConvertConfig
-from faceswap.convert.plan_checks import check_mark, check_packages, check_places, check_words
+from faceswap.convert.plan_checks import check_mark, check_masks, check_packages, check_places, check_words
 from faceswap.convert.smart import matching_encoder
 from faceswap.convert.wish import Wish, wish_of
 from faceswap.convert.work import outputs_under_way
@@ -98,6 +98,7 @@ def plan_convert(
     check_places(source, target, pictures, config, under_way, overwrite=overwrite)
     encode = _plan_pictures_or_clip(info, target, config)
     check_packages(encode, config)
+    check_masks(config, info)
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
     return ConvertPlan(

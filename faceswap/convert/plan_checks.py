@@ -8,10 +8,14 @@ from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.names import product_path, product_paths
+from faceswap.convert.painted_files import find_painted
 from faceswap.convert.timeline import open_otio
 from faceswap.errors import ProvenanceError, UsageError
+from faceswap.faces.registry import make_segmenter
+from faceswap.faces.views import upright_from_frame
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.picture_files import open_exr_package
+from faceswap.media.probe import ClipInfo
 from faceswap.media.sequence import SequenceTarget
 
 
@@ -80,6 +84,22 @@ def check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
         open_exr_package()
     if "otio" in config.deliver:
         open_otio()
+
+
+def check_masks(config: ConvertConfig, info: ClipInfo) -> None:
+    """Refuse painted masks and segmenters that cannot be used, as far as can be told before the clip is analysed.
+
+    Raises:
+        UsageError: with the remedy. UnsupportedInputError: a segmenter of no known kind.
+    """
+    if config.mask is not None:
+        files = find_painted(Path(config.mask))
+        if config.ffmpeg_filter is None:  # a filter may change the size
+            files.require_fit(upright_from_frame(info.size, info.upright_from_stored)[1])
+    elif config.mask_use == "replace":
+        raise UsageError("--mask-use replace needs painted masks; give them with --mask")
+    if config.segmenter is not None:
+        make_segmenter(config.segmenter, glasses=config.glasses, device="cpu")
 
 
 def check_mark(encode: EncodePlan) -> None:

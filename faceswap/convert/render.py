@@ -15,7 +15,6 @@ from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import Engine
 from faceswap.convert.products import Product, VideoProduct
 from faceswap.convert.segments import Segment
-from faceswap.convert.threads import WriteBehind
 from faceswap.convert.work import SegmentRecord, WorkFolder
 from faceswap.errors import InterruptedRunError
 from faceswap.faces.index import FaceIndex
@@ -24,6 +23,7 @@ from faceswap.interrupt import StopRequest
 from faceswap.media.encode import VideoEncoder
 from faceswap.media.packets import PacketFile
 from faceswap.progress import StageTimes
+from faceswap.threads import WriteBehind
 from faceswap.types import Face, Frame
 
 _QUEUE_DEPTH = 12

@@ -65,6 +65,7 @@ def wish_of(config: ConvertConfig, identities: Sequence[Sequence[str]], to: str 
     if len(references) > 1 or (references and UNNAMED not in references):
         raise UsageError(f"--person names {', '.join(map(repr, references))}: say with --map who becomes whom")
     if way == "auto" and to is None:
+        _require_separate(identities)
         role = Role(0, identities[0][0]) if len(identities) == 1 else None
     else:
         role = role_named(to, identities, "--to") if to is not None else Role(0, identities[0][0])
@@ -100,6 +101,18 @@ def role_named(text: str, identities: Sequence[Sequence[str]], option: str) -> R
         raise UsageError(f"{option}: the model knows {', '.join(map(repr, identities[0]))}, not {text!r}")
     known = "; ".join(f"model {i + 1}: {', '.join(names)}" for i, names in enumerate(identities))
     raise UsageError(f"{option}: no model knows {text!r} ({known})")
+
+
+def _require_separate(identities: Sequence[Sequence[str]]) -> None:
+    """Raise UsageError when several models would swap the same person."""
+    owners: dict[str, int] = {}
+    for number, names in enumerate(identities, start=1):
+        for name in names[1:]:
+            if name in owners:
+                raise UsageError(
+                    f"the models {owners[name]} and {number} both swap {name!r}; say with --map who becomes whom"
+                )
+            owners[name] = number
 
 
 def _way(config: ConvertConfig) -> Way:

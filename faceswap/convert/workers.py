@@ -17,6 +17,7 @@ from faceswap.convert.casting import Casting
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import engine_for
+from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.render import SegmentRenderer, SegmentSink
@@ -28,6 +29,7 @@ from faceswap.errors import FaceswapError, InterruptedRunError, ResourceError
 from faceswap.faces.cache import open_index
 from faceswap.faces.index import FaceIndex
 from faceswap.interrupt import StopRequest
+from faceswap.masks.regions import steadied
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
@@ -44,6 +46,7 @@ class RenderJob:
     models: tuple[SwapModel, ...]
     casting: Casting
     """Decided before: processes that decided for themselves might disagree."""
+    painted: PaintedMasks | None
     work: Path
     is_spliced: bool
 
@@ -51,7 +54,8 @@ class RenderJob:
         """Return a renderer with a reader and an engine of its own."""
         config = self.plan.config
         chosen, _ = chosen_faces(index, self.casting, config.choice)
-        engine = SwapEngine(self.models, self.casting.roles, config, times)
+        chosen = steadied(chosen) if config.keep else chosen
+        engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted)
         reader = VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None

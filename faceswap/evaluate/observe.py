@@ -163,7 +163,7 @@ def _place_of(frame: Frame, face: Face, alpha: NDArray | None) -> _Place | None:
     matrix = patch_from_frame(face, _CROP)
     points = canonical_landmarks(face)
     hull = masks.shape_edge(
-        masks.face_hull(anchors_of(points, face.scheme), _CROP),
+        masks.face_hull(points, _CROP, face.scheme),
         erode=_ERODE * _CROP.size,
         feather=_FEATHER * _CROP.size,
     )

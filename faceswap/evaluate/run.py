@@ -25,11 +25,14 @@ from faceswap.faces.analyse import kept_index
 from faceswap.faces.base import Detection, Detector, IdentityEncoder
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
+from faceswap.faces.method import FaceMethod
+from faceswap.faces.viewer import Place, Viewer
 from faceswap.faces.views import sample_rgb
 from faceswap.facesets.store import FaceSet
 from faceswap.figures import seam
 from faceswap.files import sha256_file
 from faceswap.interrupt import StopRequest, stop_on_signal
+from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.models.checkpoint import find_checkpoint
 from faceswap.models.swap_model import SwapModel
@@ -120,9 +123,9 @@ class _Pass:
         self.outside.append(_outside(before, after, faces))
         if not faces or before.index % self.every:
             return
-        found = find_in_both(self.finder, before, after, faces)
-        for face, seen in zip(faces, found, strict=True):
-            row = self.observer.observe(before, after, face, self.index.shot_of(before.index), seen)
+        found = find_in_all(self.finder, [before, after], faces)
+        for face, *seen in zip(faces, *found, strict=True):
+            row = self.observer.observe(before, after, face, self.index.shot_of(before.index), (seen[0], seen[1]))
             if row is not None:
                 self.rows.append(row)
             if self.before_embedder is not None and self.after_embedder is not None:
@@ -131,14 +134,19 @@ class _Pass:
                 self.after_embedder.add(encoder_patch(after, face, self.after_embedder.encoder))
 
 
-def find_in_both(
-    finder: FaceFinder, before: Frame, after: Frame, faces: Sequence[Face]
-) -> list[tuple[Detection | None, Detection | None]]:
-    """Return what a detector sees of each face in two frames, by the same crops."""
-    boxes = [face.box for face in faces]
-    in_frames = finder.in_crops([before, after], [boxes, boxes], fallback=False)
-    matched = [[nearest(face, found) for face in faces] for found in in_frames]
-    return list(zip(*matched, strict=True))
+def finder_of(info: ClipInfo, detector: Detector) -> FaceFinder:
+    """Return what looks for faces in single frames of a clip."""
+    method = detector if isinstance(detector, FaceMethod) else FaceMethod(detector)
+    return FaceFinder(method.detector, Viewer(info.upright_from_stored, info.field_order is not None), 8)
+
+
+def find_in_all(finder: FaceFinder, frames: Sequence[Frame], faces: Sequence[Face]) -> list[list[Detection | None]]:
+    """Return what a detector sees of each face in frames that show the same moment, by the same crops."""
+    places = []
+    for face in faces:
+        assert face.frame_from_canonical is not None, "faces of an index are aligned"
+        places.append(Place(face.box, geometry.to_similarity(face.frame_from_canonical).angle))
+    return finder.in_crops(frames, [places] * len(frames))
 
 
 def evaluate_clip(
@@ -181,7 +189,7 @@ def evaluate_clip(
             raise NoFaceError(f"{input_path} shows no face of {min_face_px} px or more, so there is nothing to measure")
         choose = protocol.frames_of if protocol is not None else ranges_of
         ranges = choose(index) if choose is not None else ((0, index.num_frames),)
-        finder = FaceFinder(detector, before.info.upright_from_stored, 8, before.info.field_order is not None)
+        finder = finder_of(before.info, detector)
         walk = _Pass(index, finder, ranges, encoder if actor is not None else None, every)
         for old, new in _watched(paired_frames(before, after), index.num_frames, on_progress, stop):
             walk.add(old, new)
@@ -252,14 +260,6 @@ def _watched(
         on_progress(Progress("measure", done, total))
         if stop:
             raise InterruptedRunError("stopped; figures need the whole clip, so none are kept", stop.signal_number)
-
-
-def nearest(face: Face, found: Sequence[Detection]) -> Detection | None:
-    """Return the detection of a face: nearest to its middle, within half its side."""
-    middle, side = face.box.reshape(2, 2).mean(axis=0), float((face.box[2:] - face.box[:2]).max())
-    distances = [(float(np.linalg.norm(d.box.reshape(2, 2).mean(axis=0) - middle)), i) for i, d in enumerate(found)]
-    distance, i = min(distances, default=(np.inf, -1))
-    return found[i] if distance < side / 2 else None
 
 
 def _outside(before: Frame, after: Frame, faces: Sequence[Face]) -> tuple[int, float]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import islice
 
 from faceswap.evaluate.observe import Observation, Observer
-from faceswap.evaluate.run import find_in_both
+from faceswap.evaluate.run import find_in_all, finder_of
 from faceswap.evaluate.summary import FaceFigures, summarise
 from faceswap.faces.base import Detector
 from faceswap.faces.finder import FaceFinder
@@ -45,7 +45,7 @@ def sampled_figures(
         tracks: that were swapped. frames: of the input that the result holds, half-open; its first is the result's first.
     """
     places = plan_runs(index, tracks, frames)
-    finder = FaceFinder(detector, before.info.upright_from_stored, 8, before.info.field_order is not None)
+    finder = finder_of(before.info, detector)
     rows: list[Observation] = []
     for number, run in enumerate(places, start=1):
         rows += _rows_of(before, after, index, tracks, finder, run, frames[0])
@@ -95,7 +95,7 @@ def _rows_of(
     )
     for old, new in pairs:
         faces = [face for face in index.faces_at(old.index) if face.track in tracks]
-        for face, seen in zip(faces, find_in_both(finder, old, new, faces), strict=True):
-            row = observer.observe(old, new, face, index.shot_of(old.index), seen)
+        for face, seen_old, seen_new in zip(faces, *find_in_all(finder, [old, new], faces), strict=True):
+            row = observer.observe(old, new, face, index.shot_of(old.index), (seen_old, seen_new))
             rows += [row] if row is not None else []
     return rows

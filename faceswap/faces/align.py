@@ -21,15 +21,18 @@ def frame_from_canonical(landmarks: NDArray, scheme: str) -> Matrix:
     return geometry.fit_similarity(SCHEMES[scheme].template, anchors)
 
 
-def patch_from_frame(face: Face, crop: CropSpec) -> Matrix:
-    """Return the (2, 3) map from frame px to patch px for an aligned face."""
+def canonical_from_frame(face: Face) -> Matrix:
+    """Return the (2, 3) map from frame px to template coordinates (inter-ocular units) for an aligned face."""
     if face.frame_from_canonical is None:
         raise ShapeError(f"{face} is not aligned yet")
-    return geometry.compose(geometry.patch_from_canonical(crop), geometry.invert(face.frame_from_canonical))
+    return geometry.invert(face.frame_from_canonical)
+
+
+def patch_from_frame(face: Face, crop: CropSpec) -> Matrix:
+    """Return the (2, 3) map from frame px to patch px for an aligned face."""
+    return geometry.compose(geometry.patch_from_canonical(crop), canonical_from_frame(face))
 
 
 def canonical_landmarks(face: Face) -> NDArray[np.float64]:
     """Return a face's landmarks in template coordinates (inter-ocular units)."""
-    if face.frame_from_canonical is None:
-        raise ShapeError(f"{face} is not aligned yet")
-    return geometry.apply(geometry.invert(face.frame_from_canonical), face.landmarks)
+    return geometry.apply(canonical_from_frame(face), face.landmarks)

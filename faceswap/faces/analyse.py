@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,52 +11,27 @@ from pathlib import Path
 import numpy as np
 
 from faceswap.errors import InterruptedRunError, NoFaceError, UnsupportedInputError
-from faceswap.faces.base import Detection, Detector
+from faceswap.faces.base import Detector
 from faceswap.faces.cache import index_path, load_index, open_index
 from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
-from faceswap.faces.track import MAX_GAP, Tracker
+from faceswap.faces.method import FaceMethod
+from faceswap.faces.refine import Refiner
+from faceswap.faces.run import FaceRun
+from faceswap.faces.track import Tracker
+from faceswap.faces.viewer import Viewer
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
 from faceswap.media.digest import frame_digest
+from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import Reader
 from faceswap.media.shots import ShotDetector
 from faceswap.progress import OnProgress, Progress, ignore_progress
+from faceswap.threads import read_ahead
 from faceswap.types import Face, Frame, FrameTable, Shot
 
-_KEY_STEP = 8
-"""Analysed frames from one whole-picture detection to the next."""
 _MIN_TRACK = 3
 """Detections a track needs in a clip; single ones are mostly false alarms."""
-
-
-@dataclass(slots=True)
-class _RunAnalysis:
-    """Finding faces since the last jump of the picture; nothing before it helps to predict where they are."""
-
-    finder: FaceFinder
-    tracker: Tracker
-    start: int
-    max_gap: int
-    waiting: list[Frame] = field(default_factory=list)
-    last_key: list[Detection] | None = None
-
-    def add(self, frame: Frame) -> None:
-        self.waiting.append(frame)
-        if self.last_key is None or len(self.waiting) == _KEY_STEP:
-            self.flush()
-
-    def flush(self) -> None:
-        """Detect in the frames that wait; the last of them becomes a key frame."""
-        if not self.waiting:
-            return
-        key = self.finder.in_whole_frames(self.waiting[-1:])[0]
-        between = self.waiting[:-1]
-        found = self.finder.between(between, self.last_key or [], key) if between else []
-        for frame, detections in zip(self.waiting, [*found, key], strict=True):
-            self.tracker.add(frame.index, detections, self.max_gap)
-        self.last_key = key
-        self.waiting = []
 
 
 @dataclass(slots=True)
@@ -63,20 +39,21 @@ class _ClipAnalysis:
     """What is known of a clip so far."""
 
     finder: FaceFinder
+    refiner: Refiner | None
     every: int
     is_stills: bool
+    tracker: Tracker
     shot_detector: ShotDetector = field(default_factory=ShotDetector)
-    tracker: Tracker = field(default_factory=Tracker)
     times: list[tuple[int, int, int]] = field(default_factory=list)
     """(pts, duration, digest) of each frame."""
-    run: _RunAnalysis | None = None
+    run: FaceRun | None = None
 
     def add(self, frame: Frame) -> None:
         has_jumped = self.is_stills or self.shot_detector.add(frame)
         if has_jumped or self.run is None:
             if self.run is not None:
                 self.run.flush()
-            self.run = _RunAnalysis(self.finder, self.tracker, frame.index, max_gap=MAX_GAP * self.every)
+            self.run = FaceRun(self.finder, self.refiner, self.tracker, frame.index)
         self.times.append((frame.time.pts, frame.duration, frame_digest(frame)))
         if (frame.index - self.run.start) % self.every == 0:
             self.run.add(frame)
@@ -95,7 +72,7 @@ class _ClipAnalysis:
         for shot, part in zip(shots, self.tracker.split(shots), strict=True):
             # In a part shorter than that, one detection must do.
             is_long = shot.stop - shot.start >= _MIN_TRACK * self.every
-            tracks = part.finish(num_tracks, step=self.every, min_frames=_MIN_TRACK if is_long else 1)
+            tracks = part.finish(num_tracks, min_frames=_MIN_TRACK if is_long else 1)
             num_tracks += len(tracks)
             faces.extend(face for track in tracks for face in track)
         return shots, sorted(faces, key=lambda face: (face.frame, face.track))
@@ -118,6 +95,7 @@ def analyse(
     """Return the face index of a clip.
 
     Args:
+        detector: a `FaceMethod` brings along a landmarker, and how many crops are averaged.
         every: analyse every n-th frame only (for facesets; conversion needs 1).
         min_face_px: faces whose larger side is smaller are ignored.
         needs_face: a clip without one is an error.
@@ -127,15 +105,19 @@ def analyse(
         InterruptedRunError: `stop` was set; nothing is kept.
     """
     info = reader.info
-    finder = FaceFinder(detector, info.upright_from_stored, min_face_px, is_interlaced=info.field_order is not None)
-    clip = _ClipAnalysis(finder, every, is_stills=info.container == "pictures")
-    for frame in reader:
-        clip.add(frame)
-        on_progress(Progress("find faces", clip.num_frames, info.num_frames))
-        if stop:
-            raise InterruptedRunError(
-                f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
-            )
+    method = detector if isinstance(detector, FaceMethod) else FaceMethod(detector)
+    viewer = Viewer(info.upright_from_stored, is_interlaced=info.field_order is not None)
+    finder = FaceFinder(method.detector, viewer, min_face_px, refine=1 if method.landmarker else method.refine)
+    refiner = Refiner(method.landmarker, viewer, method.refine) if method.landmarker else None
+    clip = _ClipAnalysis(finder, refiner, every, info.container == "pictures", Tracker(every))
+    with closing(read_ahead(reader, _frames_ahead(info))) as frames:
+        for frame in frames:
+            clip.add(frame)
+            on_progress(Progress("find faces", clip.num_frames, info.num_frames))
+            if stop:
+                raise InterruptedRunError(
+                    f"stopped while analysing {info.path}; repeat the command to start again", stop.signal_number
+                )
     shots, faces = clip.finish()
     if not clip.num_frames:
         raise UnsupportedInputError(f"{info.path}: no frame can be decoded; it is empty, damaged or encrypted")
@@ -146,7 +128,7 @@ def analyse(
         )
     return FaceIndex(
         fingerprint=clip_fingerprint(info.path),
-        detector=detector.name,
+        detector=method.name,
         frames=_frame_table(info.time_base, clip.times),
         every=every,
         min_face_px=min_face_px,
@@ -155,6 +137,12 @@ def analyse(
         shots=shots,
         faces=tuple(faces),
     )
+
+
+def _frames_ahead(info: ClipInfo) -> int:
+    """Return how many frames may be decoded while others are looked at: about 64 MB of them."""
+    height, width = info.size if min(info.size) else (4096, 4096)  # each picture of a folder has its own
+    return max(1, min(8, 2**26 // (3 * height * width)))
 
 
 def kept_index(

@@ -37,6 +37,9 @@ def open_index(path: Path) -> FaceIndex:
 def load_index(path: Path, fingerprint: str, detector: str, min_face_px: int) -> FaceIndex | None:
     """Return the stored index with its edits when it is whole, of this clip and these settings.
 
+    Args:
+        detector: how faces are found (`method.method_name`).
+
     Raises:
         UnsupportedInputError: the file of edits cannot be read.
     """

@@ -6,19 +6,22 @@ A kind of detector (CenterFace, YuNet ...) is a row: how to know its files, how 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.faces.base import Detection, non_maximum_suppression
+from faceswap.faces.align import frame_from_canonical
+from faceswap.faces.base import Detection, group_by_face
 from faceswap.faces.graph import Graph
 from faceswap.faces.session import Runner
 
 Size = tuple[int, int]
 _SELF_TEST_SIZE = 64
+_NO_VOTE = 0.9
+"""Share of the lowest score at which a candidate's voice in the mean of its face's candidates would vanish."""
 
 
 class Candidates(NamedTuple):
@@ -52,6 +55,9 @@ class DetectorKind:
     max_overlap: float = 0.4
     is_fully_convolutional: bool = False
     """Files state one size but take any."""
+    point_shift: NDArray[np.float64] | None = None
+    """(5, 2) added to its points, in inter-ocular distances along the face's own axes: what lies between its idea of an eye's
+    or a nose's middle and that of the default detector, on which the template of FIVE was chosen."""
     is_boxes_only: bool = False
     """Its five points are those of a mean face in the box: enough to point a landmarker at, not to align by."""
 
@@ -64,6 +70,8 @@ class OnnxDetector:
     ) -> None:
         self.name = name
         self.is_boxes_only = kind.is_boxes_only
+        self.averages = True
+        """False: a face's box and points are those of its best cell alone, as the network's authors read it; for comparisons."""
         self._kind = kind
         self._min_score = kind.min_score if min_score is None else min_score
         _, _, height, width = graph.inputs[0].shape
@@ -79,7 +87,9 @@ class OnnxDetector:
         shown = placed if self._size is None else _fitted(size, self._size)
         batch = np.stack([_letterboxed(picture, shown, placed) for picture in pictures])
         picture_from_net = np.array([size[1] / shown[1], size[0] / shown[0]])
-        return [self._cleaned(outputs, placed, picture_from_net) for outputs in self._run(self._normalised(batch))]
+        found = [self._cleaned(outputs, placed, picture_from_net) for outputs in self._run(self._normalised(batch))]
+        shift = self._kind.point_shift
+        return found if shift is None else [[_shifted(face, shift) for face in faces] for faces in found]
 
     def _normalised(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._kind.is_bgr:
@@ -91,10 +101,21 @@ class OnnxDetector:
 
     def _cleaned(self, outputs: list[NDArray], size: Size, picture_from_net: NDArray) -> list[Detection]:
         found = self._kind.decode(outputs, size, self._min_score)
-        keep = non_maximum_suppression(found.boxes, found.scores, self._kind.max_overlap)
         boxes = found.boxes.astype(np.float64) * np.tile(picture_from_net, 2)
         points = found.points.astype(np.float64) * picture_from_net
-        return [Detection(boxes[i], min(1.0, float(found.scores[i])), points[i]) for i in keep]
+        faces = []
+        for best, voters in group_by_face(boxes, found.scores, self._kind.max_overlap):
+            voters = voters if self.averages else [best]
+            weights = found.scores[voters].astype(np.float64) - _NO_VOTE * self._min_score
+            weights /= weights.sum()
+            voted_box, voted_points = weights @ boxes[voters], np.tensordot(weights, points[voters], axes=1)
+            faces.append(Detection(voted_box, min(1.0, float(found.scores[best])), voted_points))
+        return faces
+
+
+def _shifted(face: Detection, shift: NDArray[np.float64]) -> Detection:
+    axes = frame_from_canonical(face.landmarks, face.scheme)[:, :2]
+    return replace(face, landmarks=face.landmarks + shift @ axes.T)
 
 
 def _fitted(size: Size, into: Size) -> Size:

@@ -1,4 +1,4 @@
-"""Finding faces in runs of frames: whole pictures at key frames, small crops around the predicted place in between.
+"""Finding faces in runs of frames: whole pictures at key frames, small upright crops around the predicted place in between.
 
 A crop shows the face larger than the whole picture does, so its points are finer, and it costs a tenth. Every frame's
 points come from a crop; whole pictures only say which faces there are.
@@ -6,104 +6,146 @@ points come from a crop; whole pictures only say which faces there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import pi
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap.faces.appearance import describe
 from faceswap.faces.base import Detection, Detector, non_maximum_suppression, overlap
-from faceswap.faces.fields import UPPER
-from faceswap.faces.views import Orientation, render_view, upright_from_frame
-from faceswap.media.planes import field_of
-from faceswap.types import FIVE, Frame, Matrix
+from faceswap.faces.viewer import JITTER, Place, View, Viewer, moved
+from faceswap.types import Frame
 
-_FULL_SIDE = 640
+# Detectors read faces of 20 to 300 px of their own input well. The sides of the whole picture that are looked at:
+_CLOSE_SIDE = 160  # faces that fill the picture, or leave it
+_MAIN_SIDE = 640
+_FINE_SIDE = 1280  # small ones in large pictures; five times as dear as the rest together
+_MIDDLE_SIDE = 320  # what falls between
+_QUARTERS = (1, 2, 3)
 _CROP_SIDE = 160
-_CROP_PER_FACE = 2.0
-"""Side of the crop in sides of the face box: room for motion between key frames."""
-_SAME_FACE = 0.3
-_MAX_DUPLICATE = 0.4
-_MIRRORED = {FIVE: [1, 0, 2, 4, 3]}
-"""Order of each scheme's points in a mirrored picture."""
+_ROOM, _WIDE_ROOM = 2.0, 4.0
+"""Side of a crop in sides of the face box: room for motion between key frames; for a second look."""
+_TURN_SIDE, _TURN_GAIN = 96, 0.08
+"""Crops that tell how a new face is turned, px; how much better than upright another turn's score must be."""
+_SAME_FACE, _MAX_DUPLICATE = 0.3, 0.4
+_MIN_OVERLAP = 0.1
+"""IoU that what is found in a crop must have with the box it was made for."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceFinder:
-    """A detector together with how the clip's pictures are turned."""
+    """A detector together with how the clip's pictures are to be looked at."""
 
     detector: Detector
-    orientation: Orientation
+    viewer: Viewer
     min_face_px: int
-    is_interlaced: bool = False
-    """Only the upper field is looked at: woven from two moments, a face is wider than it is, and torn."""
+    refine: int = 1
+    """The points are the mean over so many crops, each placed a little differently."""
 
-    def in_whole_frames(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """Return each frame's faces, found in the whole picture, refined in crops."""
-        coarse = [self._in_whole_frame(frame) for frame in frames]
-        return self.in_crops(frames, [[d.box for d in found] for found in coarse], fallback=False)
+    def at_key(
+        self, frame: Frame, known: Sequence[Place] = (), *, is_thorough: bool = False, with_turned: bool = False
+    ) -> list[Detection]:
+        """Return the faces of a frame: known ones where they are expected, new ones wherever they are.
+
+        Args:
+            is_thorough: look for small faces of large pictures too.
+            with_turned: where no upright face is, look for heads that lie or hang.
+        """
+        found = self._in_whole(frame, self._sides(frame, is_thorough=is_thorough), self.viewer.roll)
+        if not found and not known and with_turned:
+            side = _MAIN_SIDE if is_thorough else _MIDDLE_SIDE
+            turned = [self._in_whole(frame, (side,), self.viewer.roll + q * pi / 2) for q in _QUARTERS]
+            found = self._cleaned([d for detections in turned for d in detections])
+        expected = [_seen_again(place, found) for place in known]
+        new = [d for d in found if all(overlap(d.box, place.box) < _SAME_FACE for place in expected)]
+        places = [*expected, *self._places_of_new(frame, new)]
+        in_crops = self.in_crops([frame], [places])[0]
+        # Once more, placed by what was found as all other frames' crops are: points depend a little on the crop.
+        again = self.in_crops(
+            [frame], [[p if d is None else Place.of(d) for p, d in zip(places, in_crops, strict=True)]]
+        )[0]
+        in_crops = [b if b is not None else a for a, b in zip(in_crops, again, strict=True)]
+        lost = [place for place, detection in zip(known, in_crops, strict=False) if detection is None]
+        return self._cleaned([*_found(in_crops), *self._look_wider(frame, lost)])
+
+    def in_whole_picture(self, frame: Frame) -> list[Detection]:
+        """Return the upright faces that the whole picture shows at the usual scale, best first, points as they come."""
+        return self._in_whole(frame, (_MAIN_SIDE,), self.viewer.roll)
 
     def between(
         self, frames: Sequence[Frame], before: Sequence[Detection], after: Sequence[Detection]
     ) -> list[list[Detection]]:
         """Return the faces of the frames between two key frames whose faces are known."""
-        starts, ends = _matched_boxes(before, after)
+        ends = _ends(before, after)
         shares = [(i + 1) / (len(frames) + 1) for i in range(len(frames))]
-        predicted = [[a + share * (b - a) for a, b in zip(starts, ends, strict=True)] for share in shares]
-        return self.in_crops(frames, predicted, fallback=True)
+        expected = [[_on_the_way(a, b, share) for a, b in ends] for share in shares]
+        in_crops = self.in_crops(frames, expected)
+        lost = [[p for p, d in zip(*pair, strict=True) if d is None] for pair in zip(expected, in_crops, strict=True)]
+        again = self.in_crops(frames, lost, room=_WIDE_ROOM)
+        # What shows in a wide crop only is small there: once more, from near.
+        nearer = self.in_crops(frames, [[Place.of(d) for d in _found(detections)] for detections in again])
+        return [self._cleaned([*_found(a), *_found(b)]) for a, b in zip(in_crops, nearer, strict=True)]
 
     def in_crops(
-        self, frames: Sequence[Frame], boxes: Sequence[Sequence[NDArray]], *, fallback: bool
-    ) -> list[list[Detection]]:
-        """Return the faces found around the given boxes of each frame.
+        self, frames: Sequence[Frame], places: Sequence[Sequence[Place]], *, room: float = _ROOM
+    ) -> list[list[Detection | None]]:
+        """Return what is at each of the places of each frame; None where no face is. All crops make one batch."""
+        is_wide = room > _ROOM
+        num_crops = 1 if is_wide else self.refine
+        flat = [(frame, place) for frame, of_frame in zip(frames, places, strict=True) for place in of_frame]
+        views = [
+            self.viewer.around(frame, _shaken(place, number), _CROP_SIDE, room * np.exp(JITTER[number, 0]))
+            for frame, place in flat
+            for number in range(num_crops)
+        ]
+        answers = iter(self._detect(views))
+        best = (_mean([_best(*next(answers), place, is_wide=is_wide) for _ in range(num_crops)]) for _, place in flat)
+        return [[next(best) for _ in of_frame] for of_frame in places]
 
-        Args:
-            fallback: look at the whole picture when a box turns out empty.
-        """
-        places = [(i, box) for i, of_frame in enumerate(boxes) for box in of_frame]
-        if not places:
-            return [[] for _ in frames]
-        matrices = [self._view_from_frame(frames[i], box) for i, box in places]
-        size = (_CROP_SIDE, _CROP_SIDE)
-        views = np.stack([self._render(frames[i], m, size) for (i, _), m in zip(places, matrices, strict=True)])
-        found: list[list[Detection]] = [[] for _ in frames]
-        lost: set[int] = set()
-        for (i, box), matrix, in_view in zip(places, matrices, self.detector.detect(views), strict=True):
-            candidates = [_moved(d, geometry.invert(matrix)) for d in in_view]
-            best = max(candidates, key=lambda d: overlap(d.box, box), default=None)
-            if best is not None and overlap(best.box, box) > 0:
-                found[i].append(best)
-            else:
-                lost.add(i)
-        if fallback and lost:
-            chosen = sorted(lost)
-            for i, again in zip(chosen, self.in_whole_frames([frames[i] for i in chosen]), strict=True):
-                found[i].extend(again)
-        return [self._cleaned(detections) for detections in found]
+    def _detect(self, views: Sequence[View]) -> Iterable[tuple[View, list[Detection]]]:
+        if not views:
+            return []
+        return zip(views, self.detector.detect(np.stack([view.pixels for view in views])), strict=True)
 
-    def _in_whole_frame(self, frame: Frame) -> list[Detection]:
-        upright, (height, width) = upright_from_frame(frame.size, self.orientation)
-        scale = min(1.0, _FULL_SIDE / max(height, width))
-        size = tuple(max(32, -(-round(n * scale) // 32) * 32) for n in (height, width))
-        view_from_frame = geometry.compose(geometry.scaling(scale), upright)
-        view = self._render(frame, view_from_frame, (size[0], size[1]))
-        back = geometry.invert(view_from_frame)
-        return self._cleaned([_moved(d, back) for d in self.detector.detect(view[None])[0]])
+    def _sides(self, frame: Frame, *, is_thorough: bool) -> list[int]:
+        longest = max(frame.size)
+        sides = [_CLOSE_SIDE, _MIDDLE_SIDE, _MAIN_SIDE, _FINE_SIDE] if is_thorough else [_CLOSE_SIDE, _MAIN_SIDE]
+        # Pictures are never enlarged, nor shrunk by next to nothing.
+        smaller = [side for side in sides if 1.25 * side < longest]
+        return [*smaller, longest] if longest <= _FINE_SIDE and len(smaller) < len(sides) else smaller
 
-    def _render(self, frame: Frame, view_from_frame: Matrix, size: tuple[int, int]) -> NDArray[np.uint8]:
-        if self.is_interlaced:
-            frame = field_of(frame, UPPER)
-            view_from_frame = geometry.compose(view_from_frame, geometry.frame_from_field(UPPER))
-        return render_view(frame, view_from_frame, size)
+    def _in_whole(self, frame: Frame, sides: Iterable[int], roll: float) -> list[Detection]:
+        """Return what the whole picture shows at several scales, best first."""
+        views = [self.viewer.whole(frame, side, roll) for side in sides]
+        found = [
+            moved(detection, view.frame_from_view)
+            for view in views
+            for detection in self.detector.detect(view.pixels[None])[0]
+        ]
+        return self._cleaned(found)
 
-    def _view_from_frame(self, frame: Frame, box: NDArray) -> Matrix:
-        upright, _ = upright_from_frame(frame.size, self.orientation)
-        low_high = geometry.apply(upright, box.reshape(2, 2))
-        centre, side = low_high.mean(axis=0), np.abs(low_high[1] - low_high[0]).max() * _CROP_PER_FACE
-        scale = _CROP_SIDE / side
-        to_view = geometry.compose(geometry.scaling(scale), geometry.translation(*(side / 2 - centre)))
-        return geometry.compose(to_view, upright)
+    def _places_of_new(self, frame: Frame, found: Sequence[Detection]) -> list[Place]:
+        """Return the places of faces of which nothing is known yet: detectors find turned heads, and misread them."""
+        turns = (0, *_QUARTERS)
+        places = [Place(d.box, self.viewer.roll + quarter * pi / 2) for d in found for quarter in turns]
+        answers = self._detect([self.viewer.around(frame, place, _TURN_SIDE, _ROOM) for place in places])
+        best = [_best(view, detections, place) for (view, detections), place in zip(answers, places, strict=True)]
+        result = []
+        for i in range(0, len(best), len(turns)):
+            scores = [0.0 if d is None else d.score for d in best[i : i + len(turns)]]
+            turn = int(np.argmax(scores))
+            turn = turn if scores[turn] > scores[0] + _TURN_GAIN else 0
+            seen = best[i + turn]
+            result.append(Place.of(seen) if turn and seen is not None else places[i])
+        return result
+
+    def _look_wider(self, frame: Frame, places: Sequence[Place]) -> list[Detection]:
+        """Return faces that left their places, or turned on the way."""
+        turned = [Place(place.box, place.roll + q * pi / 2) for place in places for q in (0, *_QUARTERS)]
+        found = self._cleaned(_found(self.in_crops([frame], [turned], room=_WIDE_ROOM)[0]))
+        return _found(self.in_crops([frame], [[Place.of(d) for d in found]])[0])
 
     def _cleaned(self, detections: list[Detection]) -> list[Detection]:
         large = [d for d in detections if (d.box[2:] - d.box[:2]).max() >= self.min_face_px]
@@ -115,30 +157,66 @@ class FaceFinder:
         return [large[i] for i in keep]
 
 
-def _moved(detection: Detection, matrix: Matrix) -> Detection:
-    """Return the detection in the coordinates that `matrix` leads to; boxes stay upright rectangles."""
-    corners = geometry.apply(matrix, detection.box.reshape(2, 2))
-    box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-    landmarks = geometry.apply(matrix, detection.landmarks)
-    if np.linalg.det(matrix[:, :2]) < 0:  # stored mirrored: left and right change places
-        landmarks = landmarks[_MIRRORED[detection.scheme]]
-    return Detection(box, detection.score, landmarks, detection.scheme)
+def _best(view: View, detections: Sequence[Detection], place: Place, *, is_wide: bool = False) -> Detection | None:
+    """Return, in the frame's coordinates, what lies best in the place it was looked for; in wide crops what is nearest."""
+    found = [moved(d, view.frame_from_view) for d in detections]
+    if is_wide:
+        middle = place.box.reshape(2, 2).mean(axis=0)
+        fits = [-float(np.hypot(*(d.box.reshape(2, 2).mean(axis=0) - middle))) for d in found]
+    else:
+        fits = [overlap(d.box, place.box) for d in found]
+    if not found or (not is_wide and max(fits) < _MIN_OVERLAP):
+        return None
+    best = int(np.argmax(fits))
+    looks = describe(view.pixels, detections[best].landmarks, detections[best].scheme)
+    return replace(found[best], appearance=looks)
 
 
-def _matched_boxes(before: Sequence[Detection], after: Sequence[Detection]) -> tuple[list[NDArray], list[NDArray]]:
-    """Return start and end boxes of each face; a face seen at one end only is expected to stay where it was."""
-    starts, ends, used = [], [], set()
-    for a in before:
-        scores = [(overlap(a.box, b.box), k) for k, b in enumerate(after) if k not in used]
-        score, k = max(scores, default=(0.0, -1))
-        starts.append(a.box)
-        if score > _SAME_FACE:
-            used.add(k)
-            ends.append(after[k].box)
-        else:
-            ends.append(a.box)
-    for k, b in enumerate(after):
-        if k not in used:
-            starts.append(b.box)
-            ends.append(b.box)
-    return starts, ends
+def _mean(detections: Sequence[Detection | None]) -> Detection | None:
+    """Return the mean of what several crops of one face show."""
+    seen = [d for d in detections if d is not None]
+    if len(seen) < 2:
+        return seen[0] if seen else None
+    box, landmarks = (np.mean([getattr(d, name) for d in seen], axis=0) for name in ("box", "landmarks"))
+    return replace(seen[0], box=box, landmarks=landmarks, score=float(np.mean([d.score for d in seen])))
+
+
+def _shaken(place: Place, number: int) -> Place:
+    _, turn, *shift = JITTER[number]
+    side = (place.box[2:] - place.box[:2]).max()
+    return Place(place.box + np.tile(shift, 2) * side, place.roll + turn)
+
+
+def _found(detections: Iterable[Detection | None]) -> list[Detection]:
+    return [d for d in detections if d is not None]
+
+
+def _seen_again(place: Place, found: Sequence[Detection]) -> Place:
+    """Return the place, moved to where the whole picture shows its face."""
+    best = max(found, key=lambda d: overlap(d.box, place.box), default=None)
+    is_there = best is not None and overlap(best.box, place.box) > _SAME_FACE
+    return Place(best.box, place.roll) if is_there and best is not None else place
+
+
+def matched(before: Sequence[NDArray], after: Sequence[NDArray]) -> list[tuple[int, int]]:
+    """Return pairs of boxes of the same faces in two frames, as positions in both lists."""
+    pairs = [(overlap(a, b), i, k) for i, a in enumerate(before) for k, b in enumerate(after)]
+    result: list[tuple[int, int]] = []
+    for score, i, k in sorted(pairs, reverse=True):
+        if score > _SAME_FACE and all(i != other_i and k != other_k for other_i, other_k in result):
+            result.append((i, k))
+    return result
+
+
+def _ends(before: Sequence[Detection], after: Sequence[Detection]) -> list[tuple[Place, Place]]:
+    """Return start and end of each face; a face seen at one end only is expected to stay where it was."""
+    starts, stops = [Place.of(d) for d in before], [Place.of(d) for d in after]
+    pairs = matched([p.box for p in starts], [p.box for p in stops])
+    ends = [(starts[i], stops[k]) for i, k in pairs]
+    ends += [(p, p) for i, p in enumerate(starts) if all(i != pair[0] for pair in pairs)]
+    return ends + [(p, p) for k, p in enumerate(stops) if all(k != pair[1] for pair in pairs)]
+
+
+def _on_the_way(a: Place, b: Place, share: float) -> Place:
+    turn = (b.roll - a.roll + pi) % (2 * pi) - pi
+    return Place(a.box + share * (b.box - a.box), a.roll + share * turn)

@@ -13,9 +13,6 @@ from typing import Any
 
 from faceswap.errors import UnsupportedInputError
 
-_NUM_FIRST = 8
-"""Nodes among which a normalisation inside of a graph is looked for, as insightface does."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -94,8 +91,24 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
         hashlib.sha256(data).hexdigest(),
         tuple(_slot(value) for value in graph.input),
         tuple(_slot(value) for value in graph.output),
-        is_normalising={"Sub", "Mul"} <= {node.op_type for node in graph.node[:_NUM_FIRST]},
+        is_normalising=_begins_with_normalisation(graph),
     )
+
+
+def _begins_with_normalisation(graph: Any) -> bool:
+    """True when the first that happens to the pictures is that something is subtracted and the rest is scaled."""
+    name, wanted = graph.input[0].name, [("Sub",), ("Mul", "Div")]
+    for node in graph.node:  # sorted: a node comes after those that feed it
+        if name not in node.input:
+            continue
+        if node.op_type in wanted[0]:
+            wanted.pop(0)
+            if not wanted:
+                return True
+        elif node.op_type not in ("Identity", "Cast"):
+            return False
+        name = node.output[0]
+    return False
 
 
 def _free_sizes(graph: Any) -> None:

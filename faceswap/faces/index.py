@@ -20,7 +20,7 @@ from faceswap.errors import UnsupportedInputError
 from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
 from faceswap.types import Face, FrameTable, Shot, Transition
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -43,7 +43,7 @@ class FaceIndex:
     fingerprint: str
     """Of the clip (`files.fingerprint`)."""
     detector: str
-    """Name and version."""
+    """How faces were found and placed: `method.method_name`."""
     frames: FrameTable
     every: int
     """Every n-th frame was analysed."""

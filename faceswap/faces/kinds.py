@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from faceswap.faces import arcface, facemesh, heatmap66, insight106
+from faceswap.faces import arcface, facemesh, heatmap66, insight106, segmenters
 from faceswap.faces.centerface import CENTERFACE
 from faceswap.faces.detector import DetectorKind
 from faceswap.faces.graph import Graph
@@ -15,7 +15,7 @@ from faceswap.faces.scrfd import SCRFD, SCRFD_BOXES
 from faceswap.faces.ultraface import ULTRAFACE
 from faceswap.faces.yunet import YUNET
 
-Role = Literal["detector", "landmarker", "encoder"]
+Role = Literal["detector", "landmarker", "encoder", "segmenter"]
 
 
 class AnyKind(Protocol):
@@ -31,7 +31,7 @@ class AnyKind(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkKind:
-    """One kind of landmarker or encoder file."""
+    """One kind of landmarker, encoder or segmenter file."""
 
     name: str
     """With the version of its reading, stored beside what it found."""
@@ -39,7 +39,7 @@ class NetworkKind:
     """Its outputs in a few words, for the message about files of no known kind."""
     matches: Callable[[Graph], bool]
     make: Callable[..., Any]
-    """(graph, name, *, threads, device) -> network"""
+    """(graph, name, *, threads, device) -> network; segmenters are told `glasses` too."""
 
 
 DETECTOR_KINDS: tuple[DetectorKind, ...] = (CENTERFACE, YUNET, SCRFD, SCRFD_BOXES, RETINAFACE, ULTRAFACE)
@@ -49,8 +49,13 @@ LANDMARKER_KINDS = (
     NetworkKind("insight106-1", "212 values", insight106.matches, insight106.Insight106),
 )
 ENCODER_KINDS = (NetworkKind("arcface-1", "pictures of 3x112x112, one vector", arcface.matches, arcface.ArcFace),)
+SEGMENTER_KINDS = (
+    NetworkKind("xseg-1", "pictures of SxSx3, a mask of SxSx1", segmenters.is_xseg, segmenters.XSeg),
+    NetworkKind("parsing-1", "pictures of 3xSxS, scores of 19xSxS", segmenters.is_parsing, segmenters.FaceParser),
+)
 KINDS: dict[Role, tuple[AnyKind, ...]] = {
     "detector": DETECTOR_KINDS,
     "landmarker": LANDMARKER_KINDS,
     "encoder": ENCODER_KINDS,
+    "segmenter": SEGMENTER_KINDS,
 }

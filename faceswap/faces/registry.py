@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from faceswap.errors import UsageError
-from faceswap.faces.base import Detector, IdentityEncoder, Landmarker
+from faceswap.faces.base import Detector, IdentityEncoder, Landmarker, Segmenter
 
 if TYPE_CHECKING:
     from faceswap.faces.detector import DetectorKind
@@ -59,6 +59,45 @@ def make_encoder(name: str, *, threads: int = 2, device: str = "auto") -> Identi
     found = find_network(name, "encoder")
     kind = cast("NetworkKind", known_kind(found, "encoder"))
     return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device)
+
+
+def make_method(
+    detector: str = "centerface",
+    landmarks: str | None = None,
+    *,
+    refine: int = 1,
+    threads: int = 2,
+    device: str = "auto",
+) -> Detector:
+    """Return a detector that brings its landmarker along, for everything that takes a detector.
+
+    Args:
+        landmarks: name of a landmarker; None = faces are aligned by the detector's own points.
+        refine: number of crops of each face whose points are averaged.
+
+    Raises:
+        UsageError: also when the detector finds boxes only and there is no landmarker, or for an impossible `refine`. Else as
+            `make_detector`.
+    """
+    from faceswap.faces.method import FaceMethod
+
+    finds = make_detector(detector, threads=threads, device=device)
+    places = make_landmarker(landmarks, threads=threads, device=device) if landmarks is not None else None
+    require_points(finds, places)
+    return FaceMethod(finds, places, refine)
+
+
+def make_segmenter(name: str, *, glasses: bool = True, threads: int = 2, device: str = "auto") -> Segmenter:
+    """Return a segmenter; arguments and errors as of `make_detector`.
+
+    Args:
+        glasses: with face parsing: they count as part of the face.
+    """
+    from faceswap.faces.network_files import find_network, known_kind
+
+    found = find_network(name, "segmenter")
+    kind = cast("NetworkKind", known_kind(found, "segmenter"))
+    return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device, glasses=glasses)
 
 
 def require_points(detector: Detector, landmarker: Landmarker | None) -> None:

@@ -52,6 +52,9 @@ def _shares(scores: NDArray) -> NDArray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+_POINT_SHIFT = np.array([[-0.008, 0.032], [0.008, 0.032], [0.0, -0.006], [0.024, 0.009], [-0.024, 0.009]])
+"""Measured on frontal faces of 44 clips and pictures, under the alignment of MESH468, made symmetrical."""
+
 RETINAFACE = DetectorKind(
     name="retinaface-1",
     looks_like="3 outputs of 4, 2, 10 values for each prior",
@@ -59,4 +62,5 @@ RETINAFACE = DetectorKind(
     decode=decode,
     mean=(104.0, 117.0, 123.0),
     is_bgr=True,
+    point_shift=_POINT_SHIFT,
 )

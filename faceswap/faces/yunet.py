@@ -34,11 +34,15 @@ def decode(outputs: list[NDArray], size: Size, min_score: float) -> Candidates:
     return Candidates(np.concatenate(boxes), np.concatenate(scores), np.concatenate(points))
 
 
+_POINT_SHIFT = np.array([[0.005, 0.018], [-0.005, 0.018], [0.0, -0.035], [0.020, -0.001], [-0.020, -0.001]])
+"""Measured on frontal faces of 44 clips and pictures, under the alignment of MESH468, made symmetrical."""
+
 YUNET = DetectorKind(
     name="yunet-1",
     looks_like="12 outputs of 1, 1, 4, 10 values at three strides each",
     matches=_matches,
     decode=decode,
     is_bgr=True,
+    point_shift=_POINT_SHIFT,
     min_score=0.6,
 )

@@ -5,19 +5,35 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
-from faceswap.facesets.schema import SCHEMA_VERSION, TABLES, FaceRecord
+from faceswap.facesets.schema import FIGURE_COLUMNS, RECORD_COLUMNS, SCHEMA_VERSION, TABLES, FaceRecord, Figures
+from faceswap.facesets.upgrade import upgrade
 from faceswap.files import disk_errors_named, sync_file, sync_folder, temporary_beside
 from faceswap.types import CropSpec
 
 _DATABASE = "faces.db"
+_COLUMNS = ", ".join(RECORD_COLUMNS + FIGURE_COLUMNS)
+_ARRAYS = ("box", "landmarks", "patch_from_frame")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """One clip or picture of a faceset."""
+
+    fingerprint: str
+    path: str
+    """As it was given."""
+    every: int
+    num_frames: int
 
 
 class FaceSet:
@@ -34,10 +50,10 @@ class FaceSet:
 
     @classmethod
     def open(cls, path: Path | str) -> FaceSet:
-        """Open an existing faceset.
+        """Open an existing faceset; one of schema 1 is upgraded.
 
         Raises:
-            UsageError: no faceset there. UnsupportedInputError: damaged, or of another schema version.
+            UsageError: no faceset there. UnsupportedInputError: damaged, or of a later schema version.
         """
         path = Path(path)
         if not (path / _DATABASE).is_file():
@@ -45,13 +61,17 @@ class FaceSet:
                 f"{path} is not a faceset (it holds no {_DATABASE}); make one with `faceswap extract CLIP -o {path} --actor NAME`"
             )
         try:
-            with closing(_connect(path)) as database:
+            with disk_errors_named(path), closing(_connect(path)) as database:
                 meta = dict(database.execute("SELECT key, value FROM meta"))
-            if int(meta["schema_version"]) != SCHEMA_VERSION:
-                raise UnsupportedInputError(
-                    f"{path} has schema {meta['schema_version']}, this version reads {SCHEMA_VERSION}; extract it again"
-                )
-            return cls(path, meta["actor"], CropSpec(**json.loads(meta["crop"])))
+                version = int(meta["schema_version"])
+                if not 1 <= version <= SCHEMA_VERSION:
+                    raise UnsupportedInputError(
+                        f"{path} has schema {version}, this version reads 1 to {SCHEMA_VERSION}; extract it again"
+                    )
+                store = cls(path, meta["actor"], CropSpec(**json.loads(meta["crop"])))
+                if version < SCHEMA_VERSION:
+                    upgrade(database)
+                return store
         except (sqlite3.Error, KeyError, ValueError, TypeError) as error:
             raise UnsupportedInputError(
                 f"{path / _DATABASE} cannot be read ({error}); extract the faceset again"
@@ -78,7 +98,8 @@ class FaceSet:
         with disk_errors_named(path):
             (path / "faces").mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(temporary)) as database, database:
-                database.executescript(TABLES)
+                for statement in TABLES:
+                    database.execute(statement)
                 meta = {"schema_version": str(SCHEMA_VERSION), "actor": actor, "crop": json.dumps(asdict(crop))}
                 database.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             sync_file(temporary)
@@ -86,30 +107,113 @@ class FaceSet:
             sync_folder(path)
         return cls(path, actor, crop)
 
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection whose changes are all kept or, after an error, none."""
+        with disk_errors_named(self.path), closing(_connect(self.path)) as database, database:
+            yield database
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a connection to the database; the caller closes it."""
+        return _connect(self.path)
+
     def has_clip(self, fingerprint: str, every: int) -> bool:
         """True when the clip was extracted already with the same spacing."""
         query = "SELECT 1 FROM clips WHERE fingerprint = ? AND every = ?"
         with closing(_connect(self.path)) as database:
             return database.execute(query, (fingerprint, every)).fetchone() is not None
 
+    def clips(self) -> list[ClipRow]:
+        """Return the clips and pictures, by path."""
+        with closing(_connect(self.path)) as database:
+            rows = database.execute("SELECT fingerprint, path, every, num_frames FROM clips ORDER BY path, fingerprint")
+            return [ClipRow(*row) for row in rows]
+
     def add_clip(
-        self, fingerprint: str, clip: Path, every: int, num_frames: int, records: Sequence[FaceRecord]
+        self,
+        fingerprint: str,
+        clip: Path | str,
+        every: int,
+        num_frames: int,
+        records: Sequence[FaceRecord],
+        *,
+        is_addition: bool = False,
     ) -> None:
-        """Register a clip and its crops (already written) in one transaction, replacing what the clip had before."""
+        """Register a clip and its crops (already written) in one transaction.
+
+        Args:
+            is_addition: keep what the clip has already. Otherwise it is replaced; crops of the same name that were
+                sorted out stay sorted out.
+        """
         rows = [_row(record) for record in records]
-        with disk_errors_named(self.path), closing(_connect(self.path)) as database, database:
-            database.execute("DELETE FROM faces WHERE clip = ?", (fingerprint,))
+        with self.transaction() as database:
+            query = "SELECT dropped, file FROM faces WHERE clip = ? AND dropped != ''"
+            dropped = database.execute(query, (fingerprint,)).fetchall()
+            if not is_addition:
+                database.execute("DELETE FROM faces WHERE clip = ?", (fingerprint,))
             database.execute(
                 "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?)",
                 (fingerprint, os.fsencode(clip).decode(errors="backslashreplace"), every, num_frames),
             )
-            database.executemany(f"INSERT INTO faces VALUES ({', '.join('?' * len(rows[0]))})", rows)
+            marks = ", ".join("?" * len(RECORD_COLUMNS + FIGURE_COLUMNS))
+            database.executemany(f"INSERT INTO faces ({_COLUMNS}) VALUES ({marks})", rows)
+            database.executemany("UPDATE faces SET dropped = ? WHERE file = ? AND dropped = ''", dropped)
 
-    def records(self) -> list[FaceRecord]:
-        """Return the kept faces in a fixed order."""
-        query = "SELECT * FROM faces WHERE keep = 1 ORDER BY clip, frame, track"
+    def records(self, *, with_dropped: bool = False) -> list[FaceRecord]:
+        """Return the kept faces, or all, in a fixed order."""
+        chosen = "" if with_dropped else "WHERE dropped = ''"
+        query = f"SELECT {_COLUMNS} FROM faces {chosen} ORDER BY clip, frame, track"
         with closing(_connect(self.path)) as database:
             return [_record(row) for row in database.execute(query)]
+
+    def set_figures(self, figures: Mapping[str, Figures]) -> None:
+        """Keep what was measured, by file."""
+        values = ", ".join(f"{name} = ?" for name in FIGURE_COLUMNS)
+        rows = [(*(getattr(found, name) for name in FIGURE_COLUMNS), file) for file, found in figures.items()]
+        with self.transaction() as database:
+            database.executemany(f"UPDATE faces SET {values} WHERE file = ?", rows)
+
+    def grouping(self) -> str | None:
+        """Return what told people apart when they were grouped; None = they are not."""
+        return self._meta("grouping")
+
+    def set_clusters(self, clusters: Mapping[str, int], grouping: str) -> None:
+        """Keep which person each file shows, and what told people apart."""
+        with self.transaction() as database:
+            database.execute("INSERT OR REPLACE INTO meta VALUES ('grouping', ?)", (grouping,))
+            database.execute("UPDATE faces SET cluster = NULL")
+            database.executemany("UPDATE faces SET cluster = ? WHERE file = ?", [(c, f) for f, c in clusters.items()])
+
+    def set_era(self, files: Iterable[str], era: str) -> None:
+        """Label files."""
+        with self.transaction() as database:
+            database.executemany("UPDATE faces SET era = ? WHERE file = ?", [(era, file) for file in files])
+
+    def encoder(self) -> str | None:
+        """Return which encoder made the identity vectors; None = there are none."""
+        return self._meta("encoder")
+
+    def _meta(self, key: str) -> str | None:
+        with closing(_connect(self.path)) as database:
+            row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def embeddings(self, encoder: str) -> dict[str, NDArray[np.float32]]:
+        """Return the identity vectors by file; those of another encoder do not count."""
+        if self.encoder() != encoder:
+            return {}
+        with closing(_connect(self.path)) as database:
+            rows = database.execute("SELECT file, embedding FROM faces WHERE embedding IS NOT NULL")
+            return {file: np.frombuffer(data, dtype="<f2").astype(np.float32) for file, data in rows}
+
+    def set_embeddings(self, encoder: str, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Keep identity vectors by file; those of another encoder are forgotten."""
+        with self.transaction() as database:
+            if database.execute("SELECT value FROM meta WHERE key = 'encoder'").fetchone() != (encoder,):
+                database.execute("UPDATE faces SET embedding = NULL")
+                database.execute("INSERT OR REPLACE INTO meta VALUES ('encoder', ?)", (encoder,))
+            rows = [(vector.astype("<f2").tobytes(), file) for file, vector in vectors.items()]
+            database.executemany("UPDATE faces SET embedding = ? WHERE file = ?", rows)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -119,14 +223,18 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _row(record: FaceRecord) -> tuple[object, ...]:
-    values = {name: getattr(record, name) for name in FaceRecord.__dataclass_fields__}
+    values = [getattr(record, name) for name in RECORD_COLUMNS]
+    figures = record.figures
+    measured = [None if figures is None else getattr(figures, name) for name in FIGURE_COLUMNS]
     return tuple(
-        json.dumps(np.round(value, 4).tolist()) if isinstance(value, np.ndarray) else value for value in values.values()
+        json.dumps(np.round(value, 4).tolist()) if isinstance(value, np.ndarray) else value
+        for value in [*values, *measured]
     )
 
 
 def _record(row: tuple) -> FaceRecord:
-    values = dict(zip(FaceRecord.__dataclass_fields__, row, strict=True))
-    for name in ("box", "landmarks", "patch_from_frame"):
+    values: dict[str, Any] = dict(zip(RECORD_COLUMNS, row, strict=False))
+    for name in _ARRAYS:
         values[name] = np.array(json.loads(values[name]), dtype=np.float64)
-    return FaceRecord(**{**values, "keep": bool(values["keep"])})
+    measured = row[len(RECORD_COLUMNS) :]
+    return FaceRecord(**values, figures=None if None in measured else Figures(*measured))

@@ -88,7 +88,7 @@ def write_picture(path: Path, rgb: np.ndarray) -> None:
 
 
 def encode_picture(suffix: str, rgb: np.ndarray, *, jpeg_quality: int = 97) -> bytes:
-    """Return (H, W, 3) uint8 RGB encoded as ".jpg" (4:4:4) or ".png".
+    """Return (H, W, 3) uint8 RGB (uint16, too, for ".png") encoded as ".jpg" (4:4:4) or ".png".
 
     Raises:
         UsageError: another suffix.

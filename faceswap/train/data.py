@@ -13,9 +13,9 @@ from torch import Tensor
 
 from faceswap import geometry, masks
 from faceswap.errors import NoFaceError, UnsupportedInputError
+from faceswap.facesets.measure import read_crop
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
-from faceswap.media.pictures import read_picture_bgr
 from faceswap.types import CropSpec, Matrix
 
 _OVERSAMPLING = 1.25
@@ -64,13 +64,13 @@ def _pack_size(crop: CropSpec, stored: CropSpec) -> int:
 
 
 def _load_face(faceset: FaceSet, record: FaceRecord, crop: CropSpec) -> np.ndarray:
-    path = faceset.path / record.file
-    bgr = read_picture_bgr(path) if path.is_file() else None
-    if bgr is None or bgr.shape[:2] != (faceset.crop.size, faceset.crop.size):
+    picture = read_crop(faceset, record)
+    if picture is None:
+        path = faceset.path / record.file
         raise UnsupportedInputError(f"{path} is missing or damaged; extract the clip again into a new folder")
     if crop.size != faceset.crop.size:
-        bgr = cv2.resize(bgr, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
-    rgb = np.ascontiguousarray(bgr[:, :, ::-1].transpose(2, 0, 1))
+        picture = cv2.resize(picture, (crop.size, crop.size), interpolation=cv2.INTER_AREA)
+    rgb = np.ascontiguousarray(picture.transpose(2, 0, 1))
     canonical = geometry.apply(geometry.invert(geometry.patch_from_canonical(faceset.crop)), record.landmarks)
-    mask = masks.face_mask(canonical, crop, rgb.astype(np.float32) / 255)
+    mask = masks.face_mask(canonical, crop, rgb.astype(np.float32) / 255, record.scheme)
     return np.concatenate([rgb, (mask * 255 + 0.5).astype(np.uint8)])

@@ -15,6 +15,7 @@ from people import make_two_person_clip
 
 COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
+COMMANDS += ["faceset show"]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 

@@ -1,4 +1,5 @@
-"""What every registered detector promises (`faceswap.faces.base.Detector`)."""
+"""What every detector that can be had promises (`faceswap.faces.base.Detector`): the embedded one, and files beside the
+checkout."""
 
 from __future__ import annotations
 
@@ -6,14 +7,19 @@ import cv2
 import numpy as np
 import pytest
 from clips import astronaut_picture
+from shared_networks import shared_networks
 
 from faceswap.faces.base import Detector, overlap
 from faceswap.faces.registry import make_detector
 
 
-@pytest.fixture(scope="module", params=["centerface"])
+@pytest.fixture(scope="module", params=["centerface", *shared_networks("detector")])
 def detector(request: pytest.FixtureRequest) -> Detector:
     return make_detector(request.param, threads=1)
+
+
+POINTS = np.array([[203.6, 102], [246.8, 104], [224, 128.5], [202, 139.5], [246, 142]])
+"""Eyes, nose tip and mouth corners in the photograph, measured by eye."""
 
 
 def two_faces() -> np.ndarray:
@@ -66,7 +72,9 @@ def test_a_batch_equals_its_pictures_one_by_one(detector: Detector) -> None:
     pictures = np.stack([astronaut_picture((256, 256), shift) for shift in (-40, 0, 40)])
     for together, single in zip(detector.detect(pictures), pictures, strict=True):
         (alone,) = detector.detect(single[None])
+        assert len(together) == len(alone) == 1
         np.testing.assert_allclose([f.box for f in together], [f.box for f in alone], atol=0.1)
+        np.testing.assert_allclose([f.landmarks for f in together], [f.landmarks for f in alone], atol=0.1)
 
 
 def test_pictures_are_not_changed(detector: Detector) -> None:
@@ -74,3 +82,27 @@ def test_pictures_are_not_changed(detector: Detector) -> None:
     before = picture.copy()
     detector.detect(picture[None])
     np.testing.assert_array_equal(picture, before)
+
+
+def test_points_lie_where_eyes_nose_and_mouth_are(detector: Detector) -> None:
+    (found,) = detector.detect(astronaut_picture((256, 256))[None])
+    face = max(found, key=lambda f: f.score)
+    scale = 256 / 320  # as `astronaut_picture` places the photograph
+    expected = POINTS * scale + [128 - 224 * scale, 0]
+    iod = np.hypot(*(expected[1] - expected[0]))
+    # Detectors of boxes only give a mean face's points: near enough to point a landmarker at.
+    limit = 0.5 if getattr(detector, "is_boxes_only", False) else 0.2
+    assert np.hypot(*(face.landmarks - expected).T).max() < limit * iod
+
+
+def test_points_move_with_the_picture_by_whole_pixels(detector: Detector) -> None:
+    shown = [astronaut_picture((256, 256), shift) for shift in (0, 32)]
+    still, moved = (found[0] for found in detector.detect(np.stack(shown)))
+    np.testing.assert_allclose((moved.landmarks - still.landmarks).mean(axis=0), [32, 0], atol=1.5)
+
+
+def test_the_first_eye_is_the_left_one_in_the_picture(detector: Detector) -> None:
+    mirrored = np.ascontiguousarray(astronaut_picture((256, 256))[:, ::-1])
+    face = detector.detect(mirrored[None])[0][0]
+    assert face.landmarks[0, 0] < face.landmarks[1, 0]
+    assert face.landmarks[3, 0] < face.landmarks[4, 0]

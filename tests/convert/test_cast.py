@@ -96,6 +96,12 @@ def test_a_model_without_figures_is_believed_when_it_is_plain(
     assert cast(faces="auto").roles == {left: Role(0, "anna")}
 
 
+def test_a_model_that_cannot_tell_says_so(cast: Callable[..., Casting], models: list[SwapModel]) -> None:
+    models[0].likeness = dict.fromkeys(("anna", "bert"), Likeness(0.5, 0.45))
+    with pytest.raises(NoFaceError, match="not trained far enough to tell who is bert"):
+        cast(faces="auto")
+
+
 def test_whoever_has_the_face_already_stays(cast: Callable[..., Casting], left: int) -> None:
     with pytest.raises(NoFaceError, match=r"looks like bert.*who stays"):
         cast(faces="auto", to="bert")
@@ -128,6 +134,16 @@ def test_map_takes_identities_tracks_and_names_by_hand(cast: Callable[..., Casti
         right: Role(0, "anna"),
     }
     assert cast(map="bert=anna").roles == {left: Role(0, "anna")}  # who is not mapped stays
+
+
+def test_a_person_whom_two_models_know_is_one_person(
+    cast: Callable[..., Casting], models: list[SwapModel], left: int, tmp_path: Path
+) -> None:
+    models[1] = judge_model(tmp_path / "c", identities=("emil", "bert"))
+    right = 1 - left
+    casting = cast(2, map=f"bert=emil,track:{right}=anna")
+    assert casting.roles == {left: Role(1, "emil"), right: Role(0, "anna")}
+    assert casting.notes == ()
 
 
 def test_names_given_by_hand_count_more_than_the_model(cast: Callable[..., Casting], left: int) -> None:

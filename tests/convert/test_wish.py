@@ -64,6 +64,7 @@ def test_several_models_without_more_let_each_know_its_own_people() -> None:
         ({"map": "alice=anna", "identities": TWO}, "1:anna"),
         ({"map": "alice=zoe", "identities": TWO}, "no model knows"),
         ({"map": "alice=bert", "identities": TWO}, "no use of model 2"),
+        ({"identities": [("anna", "bert"), ("carl", "bert")]}, "both swap 'bert'"),
         ({"faces": "main", "identities": TWO}, "2 models were given"),
     ],
 )

@@ -2,17 +2,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from clips import astronaut_picture, gradient_picture, make_clip
 from makers import detector
 
-from faceswap.errors import InterruptedRunError, NoFaceError
-from faceswap.faces.analyse import analyse
+from faceswap import geometry
+from faceswap.errors import InterruptedRunError, NoFaceError, UsageError
+from faceswap.faces.analyse import analyse, kept_index
+from faceswap.faces.cache import index_path, load_index
 from faceswap.faces.index import FaceIndex
+from faceswap.faces.method import FaceMethod, method_name
+from faceswap.faces.views import square_view
 from faceswap.files import fingerprint
 from faceswap.interrupt import StopRequest
+from faceswap.media.pictures import write_picture
 from faceswap.media.reader import open_clip
+from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import Shot
 
 SIZE = (160, 200)
@@ -124,3 +131,122 @@ def test_turned_clip_is_analysed_upright(tmp_path: Path) -> None:
     assert face.box[3] <= SIZE[1]
     left_eye, right_eye = face.landmarks[:2]
     assert abs(left_eye[1] - right_eye[1]) > 5 * abs(left_eye[0] - right_eye[0])  # in stored pixels the head lies
+
+
+class CountingDetector:
+    """Counts the pixels that the default detector is shown."""
+
+    def __init__(self) -> None:
+        self.name = detector().name
+        self.pixels = 0
+
+    def detect(self, pictures: np.ndarray) -> list:
+        self.pixels += pictures.shape[0] * pictures.shape[1] * pictures.shape[2]
+        return detector().detect(pictures)
+
+
+def test_scene_without_faces_costs_little(tmp_path: Path) -> None:
+    size, count = (180, 320), 136
+    clip = make_clip(tmp_path / "empty.mp4", size=size, num_frames=count, picture=lambda i: gradient_picture(size, i))
+    counting = CountingDetector()
+    index = analyse(open_clip(clip), counting, needs_face=False)
+    assert index.faces == ()
+    # A look at every frame would be one whole picture for each; looks for heads that lie or hang are in it.
+    assert counting.pixels < 0.5 * count * 192 * 320
+
+
+def test_one_face_costs_less_than_a_look_at_every_picture(tmp_path: Path) -> None:
+    size, count = (720, 1280), 65
+    face = astronaut_picture(size)
+    clip = make_clip(tmp_path / "one.mp4", size=size, num_frames=count, picture=lambda i: np.roll(face, i, axis=1))
+    counting = CountingDetector()
+    index = analyse(open_clip(clip), counting)
+    assert len(index.faces) == count
+    assert counting.pixels < 0.45 * count * 384 * 640
+
+
+def test_person_hidden_for_a_second_keeps_the_track(tmp_path: Path) -> None:
+    size = (160, 320)
+
+    def passing(index: int) -> np.ndarray:
+        picture = astronaut_picture(size, 0.3 * index)
+        left = 12 * (index - 16)
+        picture[:, max(0, left) : max(0, left + 190)] = 70  # somebody walks by
+        return picture
+
+    index = analyse(open_clip(make_clip(tmp_path / "by.mp4", size=size, num_frames=64, picture=passing)), detector())
+    assert len(index.shots) == 1
+    assert len({face.track for face in index.faces}) == 1
+    seen = [face.frame for face in index.faces if not face.is_interpolated]
+    assert seen[0] == 0
+    assert seen[-1] == 63
+    hidden = [frame for frame in range(64) if not index.faces_at(frame)]
+    assert len(hidden) > 8
+
+
+def test_head_that_turns_over_is_followed(tmp_path: Path) -> None:
+    size = (240, 240)
+
+    def turning(index: int) -> np.ndarray:
+        matrix = cv2.getRotationMatrix2D((120, 95), 3.0 * index, 0.8)
+        return cv2.warpAffine(astronaut_picture(size), matrix, size[::-1], borderMode=cv2.BORDER_REPLICATE)
+
+    index = analyse(open_clip(make_clip(tmp_path / "roll.mp4", size=size, num_frames=60, picture=turning)), detector())
+    assert [len(index.faces_at(frame)) for frame in range(60)] == [1] * 60
+    angles = [geometry.to_similarity(face.frame_from_canonical).angle for face in index.faces]  # type: ignore[arg-type]
+    turned = np.degrees(np.unwrap(angles))
+    assert turned[0] - turned == pytest.approx(3.0 * np.arange(60), abs=4)
+
+
+@pytest.mark.parametrize("name", ["upside down", "empty", "interlaced"])
+def test_stills(tmp_path: Path, name: str) -> None:
+    picture = astronaut_picture((240, 320))
+    if name == "interlaced":
+        clip = make_clip(
+            tmp_path / "one.mp4", size=(240, 320), num_frames=1, field_order="tff", picture=lambda _: picture
+        )
+        assert len(analyse(open_clip(clip), detector()).faces) == 1
+        return
+    shown = picture[::-1, ::-1] if name == "upside down" else gradient_picture((240, 320), 0)
+    write_picture(tmp_path / "still.png", np.ascontiguousarray(shown))
+    index = analyse(open_clip(tmp_path / "still.png"), detector(), needs_face=False)
+    assert len(index.faces) == (name == "upside down")
+
+
+class FixedLandmarker:
+    """Stands in for a landmark network: always places the template, a little to the right."""
+
+    name, scheme, size = "fixed-landmarks-1", FIVE, 64
+    patch_from_canonical = square_view(64, 3.7, 0.4)
+
+    def landmarks(self, patches: np.ndarray) -> list[tuple[np.ndarray, float]]:
+        points = geometry.apply(self.patch_from_canonical, SCHEMES[FIVE].template + np.array([0.1, 0]))
+        return [(points, 0.5) for _ in patches]
+
+
+def test_landmarker_places_the_points_anew(index: FaceIndex, clip: Path) -> None:
+    refined = analyse(open_clip(clip), FaceMethod(detector(), FixedLandmarker(), 3))
+    assert refined.detector == f"{detector().name}+fixed-landmarks-1+refine3"
+    for frame in (0, 5, 15):
+        (before,), (after,) = index.faces_at(frame), refined.faces_at(frame)
+        eyes = np.hypot(*(before.landmarks[1] - before.landmarks[0]))
+        shift = (after.landmarks - before.landmarks).mean(axis=0) / eyes
+        assert shift == pytest.approx([0.1, 0], abs=0.06)
+        assert after.score == pytest.approx(before.score / 2, abs=0.1)
+
+
+@pytest.mark.parametrize("refine", [0, 9])
+def test_impossible_number_of_crops_is_refused(refine: int) -> None:
+    with pytest.raises(UsageError, match="--refine"):
+        FaceMethod(detector(), refine=refine)
+
+
+def test_kept_index_of_other_settings_is_not_used(clip: Path, tmp_path: Path) -> None:
+    reader, output = open_clip(clip), tmp_path / "out.mp4"
+    first = kept_index(reader, detector(), output, min_face_px=24)
+    place = index_path(clip, output, first.fingerprint, reader.info.video_stream)
+    name = detector().name
+    assert load_index(place, first.fingerprint, method_name(name), 24) is not None
+    assert load_index(place, first.fingerprint, method_name(name, refine=2), 24) is None
+    assert load_index(place, first.fingerprint, method_name(name, "facemesh-1"), 24) is None
+    assert kept_index(reader, FaceMethod(detector(), refine=2), output, min_face_px=24).detector == f"{name}+refine2"

@@ -174,4 +174,4 @@ def test_missing_weights_of_fan_name_the_one_command(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("FACESWAP_HOME", str(tmp_path))
     with pytest.raises(FaceswapError, match="faceswap models fetch fan") as caught:
         registry.make_landmarker("fan")
-    assert "no landmarker is embedded" in str(caught.value)
+    assert "the detector's own points are used" in str(caught.value)

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from faceswap.faces.pose import pose_of
+from faceswap import geometry
+from faceswap.faces.align import frame_from_canonical
+from faceswap.faces.pose import frame_from_network_view, pose_of
 from faceswap.schemes import FIVE, NOSE_DEPTH, SCHEMES
 
 
@@ -33,3 +35,25 @@ def test_signs_are_those_of_the_picture() -> None:
     assert pose_of(looking_right, FIVE).yaw > 10
     assert pose_of(looking_down, FIVE).pitch > 10
     assert pose_of(seen(0, 0, 30), FIVE).roll == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("roll", [0, 20, 180])
+def test_networks_look_at_frontal_faces_as_crops_do(roll: float) -> None:
+    points = seen(0, 0, roll)
+    view, crop = frame_from_network_view(points, FIVE), frame_from_canonical(points, FIVE)
+    np.testing.assert_allclose(view, crop, atol=1)  # the template is not quite symmetrical
+
+
+@pytest.mark.parametrize("yaw", [-60, -30, 30, 60])
+@pytest.mark.parametrize("roll", [0, 30])
+def test_a_turned_head_stays_as_large_and_whole_in_a_networks_view(yaw: float, roll: float) -> None:
+    points = seen(yaw, 0, roll)
+    view = frame_from_network_view(points, FIVE)
+    assert geometry.scale_of(view) == pytest.approx(90, rel=0.03)
+    # The head lies on the side from which it looks away.
+    between_eyes = points[:2].mean(axis=0)
+    way = (geometry.apply(view, np.zeros((1, 2)))[0] - between_eyes) @ [
+        np.cos(np.radians(roll)),
+        np.sin(np.radians(roll)),
+    ]
+    assert np.sign(way) == -np.sign(yaw)

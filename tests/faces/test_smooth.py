@@ -92,3 +92,51 @@ def test_input_is_not_changed() -> None:
     before = measured.copy()
     smoothed(measured)
     np.testing.assert_array_equal(measured, before)
+
+
+def fast_turn(count: int = 80) -> NDArray[np.float64]:
+    """Return a head that rests, turns by 1.5 inter-ocular distances within 8 frames, and rests again."""
+    t = np.clip((np.arange(count) - 36) / 8, 0, 1)
+    ease = t * t * (3 - 2 * t)
+    still = np.ones(count)
+    return np.stack([np.log(IOD) * still, 0.35 * ease, 300 + 1.5 * IOD * ease, 200 * still], axis=1)
+
+
+def test_fast_turn_is_followed_without_lag() -> None:
+    truth = fast_turn()
+    errors = np.array([smoothed(noisy(truth, seed)) - truth for seed in range(12)]) / [1, 1, IOD, IOD]
+    turning = slice(34, 46)
+    assert np.abs(errors[:, turning, 2].mean(axis=0)).max() < 0.035  # of the eyes' distance; 0.28 is a frame of lag
+    assert np.sqrt((errors[:, turning] ** 2).mean(axis=(0, 1)))[1:3].max() < 0.03
+    speed = np.diff(truth[:, 2])
+    found = np.mean([np.diff(smoothed(noisy(truth, seed))[:, 2]) for seed in range(12)], axis=0)
+    lags = np.arange(-3, 3.1, 0.1)
+    t = np.arange(len(speed))
+    misfit = [((np.interp(t - lag, t, speed) - found) ** 2).sum() for lag in lags]
+    assert lags[int(np.argmin(misfit))] == pytest.approx(0, abs=0.15)
+
+
+def test_rest_beside_a_fast_turn_stays_calm() -> None:
+    measured = noisy(fast_turn())
+    assert (jitter(smoothed(measured)[:28]) < 0.35 * jitter(measured[:28])).all()
+
+
+def test_single_wild_measurements_are_passed_over() -> None:
+    truth = path(100)
+    measured = noisy(truth)
+    wild = measured.copy()
+    wild[[20, 50, 77]] += [0.3, 0.4, 0.5 * IOD, -0.4 * IOD]
+    moved = np.abs(smoothed(wild) - smoothed(measured)) / [1, 1, IOD, IOD]
+    assert moved.max() < 0.04
+
+
+def test_calm_detector_is_trusted_more() -> None:
+    truth = fast_turn()
+    calm = truth + (noisy(truth) - truth) / 5
+    assert np.abs(smoothed(calm) - truth)[:, 2].max() < 0.05 * IOD
+
+
+def test_every_frame_of_a_short_track_counts() -> None:
+    measured = noisy(path(4))
+    assert smoothed(measured).shape == (4, 4)
+    assert np.isfinite(smoothed(measured)).all()

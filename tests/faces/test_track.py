@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from makers import face_at
 
 from faceswap.faces.base import Detection
-from faceswap.faces.track import MAX_GAP, Tracker
+from faceswap.faces.paths import MAX_GAP
+from faceswap.faces.track import Tracker
 from faceswap.types import Face, Shot
 
 
@@ -50,18 +53,75 @@ def test_short_gap_is_filled_on_the_way() -> None:
     assert {face.track for face in track} == {5}
 
 
-def test_long_gap_ends_the_track() -> None:
+def test_long_gap_is_not_filled_and_the_track_goes_on() -> None:
     tracker = Tracker()
     for frame in (0, 1, 2, 3 + MAX_GAP, 4 + MAX_GAP):
         tracker.add(frame, [seen(100)])
-    assert [len(track) for track in tracker.finish(0)] == [3, 2]
+    (track,) = tracker.finish(0)
+    assert [face.frame for face in track] == [0, 1, 2, 3 + MAX_GAP, 4 + MAX_GAP]
+
+
+def test_who_stays_away_gets_a_new_track() -> None:
+    tracker = Tracker()
+    for frame in (*range(5), *range(200, 205)):
+        tracker.add(frame, [seen(100)])
+    assert [len(track) for track in tracker.finish(0)] == [5, 5]
+
+
+def looking(x: float, look: float, y: float = 100.0, iod: float = 30.0) -> Detection:
+    """Return a detection of somebody who looks like `look`."""
+    appearance = np.zeros(96, dtype=np.float32)
+    appearance[:2] = np.cos(look), np.sin(look)
+    return replace(seen(x, y, iod), appearance=appearance)
+
+
+ANNA, BERT = 0.0, np.pi / 2
+
+
+def test_person_who_was_hidden_for_a_second_keeps_the_track() -> None:
+    tracker = Tracker()
+    for frame in range(60):
+        anna = [] if 20 <= frame < 45 else [looking(100 + 0.5 * frame, ANNA)]
+        tracker.add(frame, [*anna, looking(300, BERT)])
+    tracks = tracker.finish(0)
+    assert sorted(len(track) for track in tracks) == [35, 60]
+
+
+def test_somebody_else_in_the_same_place_is_another_track() -> None:
+    tracker = Tracker()
+    for frame in range(20):
+        tracker.add(frame, [looking(100, ANNA)])
+    for frame in range(45, 60):
+        tracker.add(frame, [looking(100, BERT)])
+    assert [len(track) for track in tracker.finish(0)] == [20, 15]
+
+
+def test_people_of_one_size_who_cross_are_told_apart_by_their_looks() -> None:
+    tracker = Tracker()
+    for frame in range(61):
+        anna, bert = looking(100 + 4 * frame, ANNA), looking(340 - 4 * frame, BERT)
+        is_hidden = abs(frame - 30) < 8  # Bert behind Anna
+        tracker.add(frame, [anna] if is_hidden else [bert, anna])
+    first, second = sorted(tracker.finish(0), key=len, reverse=True)
+    assert [eyes_x(f) for f in first] == pytest.approx([100 + 4 * i for i in range(61)], abs=1)
+    assert [second[0].frame, second[-1].frame] == [0, 60]
+    assert eyes_x(second[-1]) == pytest.approx(100, abs=1)
+
+
+def test_path_is_not_smoothed_over_a_long_absence() -> None:
+    tracker = Tracker()
+    for frame in (*range(10), *range(40, 50)):
+        tracker.add(frame, [looking(100 if frame < 20 else 120, ANNA)])
+    (track,) = tracker.finish(0)
+    x = [face.frame_from_canonical[0, 2] for face in track]  # type: ignore[index]
+    assert x == pytest.approx([100] * 10 + [120] * 10, abs=0.2)
 
 
 def test_gaps_are_filled_at_the_step_of_the_analysis() -> None:
-    tracker = Tracker()
+    tracker = Tracker(step=4)
     for frame in (0, 4, 12, 16):
-        tracker.add(frame, [seen(100)], MAX_GAP * 4)
-    (track,) = tracker.finish(0, step=4)
+        tracker.add(frame, [seen(100)])
+    (track,) = tracker.finish(0)
     assert [face.frame for face in track] == [0, 4, 8, 12, 16]
 
 

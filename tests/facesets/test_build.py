@@ -13,11 +13,19 @@ from clips import astronaut_picture, make_clip, woven
 from makers import detector
 
 from faceswap import geometry
-from faceswap.errors import CropMismatchError, FaceswapError, InterruptedRunError, NoFaceError, UsageError
+from faceswap.errors import (
+    CropMismatchError,
+    FaceswapError,
+    InterruptedRunError,
+    NoFaceError,
+    ResourceError,
+    UsageError,
+)
 from faceswap.faces.index import FaceIndex
-from faceswap.facesets import build
+from faceswap.facesets import build, crops
 from faceswap.facesets.build import ExtractReport, extract_faces
 from faceswap.facesets.store import FaceSet
+from faceswap.media.picture_depth import read_deep_picture
 from faceswap.media.pictures import read_picture_bgr, write_picture
 from faceswap.schemes import FIVE, SCHEMES
 from faceswap.types import CropSpec
@@ -221,8 +229,10 @@ def test_blurred_pictures_have_less_sharpness(tmp_path: Path) -> None:
     for name, picture in (("sharp", sharp), ("soft", cv2.GaussianBlur(sharp, (0, 0), 2.5))):
         write_picture(tmp_path / f"{name}.png", picture)
         extract([tmp_path / f"{name}.png"], tmp_path / name)
-    sharpness = [FaceSet.open(tmp_path / name).records()[0].sharpness for name in ("sharp", "soft")]
-    assert sharpness[1] < 0.5 * sharpness[0]
+    sharp_one, soft_one = (FaceSet.open(tmp_path / name).records()[0].figures for name in ("sharp", "soft"))
+    assert sharp_one is not None
+    assert soft_one is not None
+    assert soft_one.sharpness < 0.5 * sharp_one.sharpness
 
 
 def test_clip_that_changes_no_pixel_is_named_once(tmp_path: Path, clip: Path) -> None:
@@ -241,3 +251,59 @@ def test_unreadable_clip_does_not_stop_the_others(tmp_path: Path, clip: Path) ->
     with pytest.raises(FaceswapError):
         extract([broken], tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_sixteen_bit_crops_keep_what_deep_footage_holds(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "deep.mkv",
+        size=SIZE,
+        num_frames=4,
+        codec="ffv1",
+        pix_fmt="yuv444p10le",
+        picture=lambda i: astronaut_picture(SIZE, 2.0 * i),
+    )
+    extract([clip], tmp_path / "deep", store="png16")
+    extract([clip], tmp_path / "usual")
+    deep, usual = (FaceSet.open(tmp_path / name) for name in ("deep", "usual"))
+    picture = read_deep_picture(deep.path / deep.records()[0].file)
+    assert picture is not None
+    assert picture.dtype == np.uint16
+    eight = read_picture_bgr(usual.path / usual.records()[0].file)
+    assert eight is not None
+    assert np.abs(picture[:, :, ::-1] / 257 - eight).mean() < 2
+    assert len(np.unique(picture)) > 500  # more steps than 8 bits have
+    assert deep.records()[0].figures is not None
+    assert [record.file[-4:] for record in usual.records()] == [".jpg"] * 4
+
+
+def test_only_the_largest_face_of_each_frame(tmp_path: Path) -> None:
+    def two(i: int) -> np.ndarray:
+        return np.hstack(
+            [
+                astronaut_picture((320, 320), i),
+                cv2.copyMakeBorder(astronaut_picture((200, 200), i), 60, 60, 0, 0, cv2.BORDER_REPLICATE),
+            ]
+        )
+
+    clip = make_clip(tmp_path / "two.mp4", size=(320, 520), num_frames=4, picture=two)
+    assert extract([clip], tmp_path / "all").num_faces == 8
+    assert extract([clip], tmp_path / "largest", largest=True, era="test").num_faces == 4
+    records = FaceSet.open(tmp_path / "largest").records()
+    assert all(record.box[0] < 320 and record.era == "test" for record in records)
+
+
+def test_unknown_way_to_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="jpeg, png16"):
+        extract([Path("not-looked-at.mp4")], tmp_path, store="tiff")
+
+
+def test_error_in_a_worker_stops_the_clip_and_registers_nothing(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(crops, "encode_picture", fail)
+    with pytest.raises(ResourceError, match="make room"):
+        extract([clip], tmp_path / "set")
+    assert FaceSet.open(tmp_path / "set").records() == []

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from foreign_files import write_dfl
 from makers import tiny_faceset
 
 from faceswap.errors import CropMismatchError, NoFaceError, UnsupportedInputError
+from faceswap.facesets.actions import drop
+from faceswap.facesets.imports import import_faces
 from faceswap.facesets.store import FaceSet
 from faceswap.media.pictures import read_picture_bgr
 from faceswap.train.data import MIN_FACES, load_pack
@@ -56,3 +59,21 @@ def test_missing_or_damaged_crop_is_named(tmp_path: Path, content: bytes | None)
         path.write_bytes(content)
     with pytest.raises(UnsupportedInputError, match=path.name):
         load_pack(faceset, CropSpec(64), CPU)
+
+
+def test_faces_with_68_landmarks_are_packed_with_their_masks(tmp_path: Path) -> None:
+    (tmp_path / "aligned").mkdir()
+    for i in range(MIN_FACES):
+        write_dfl(tmp_path / "aligned" / f"{i:05d}_0.jpg", frame=f"{i:05d}.png")
+    import_faces([tmp_path / "aligned"], tmp_path / "set", "anna", size=128)
+    pack = load_pack(FaceSet.open(tmp_path / "set"), CropSpec(64), CPU)
+    side = pack.pixels.shape[-1]
+    assert len(pack.pixels) == MIN_FACES
+    assert pack.pixels[:, 3, side // 2, side // 2].float().mean() > 200
+    assert pack.pixels[:, 3, 0, 0].float().mean() < 20
+
+
+def test_faces_sorted_out_are_not_packed(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna", num_faces=10))
+    drop(faceset, {faceset.records()[0].file: "by hand"}, "trash")
+    assert len(load_pack(faceset, CropSpec(64), CPU).pixels) == 9

@@ -24,17 +24,15 @@ from numpy.typing import NDArray
 from faceswap import geometry, masks
 from faceswap.bench.run import circumstances
 from faceswap.evaluate.observe import Observation, Observer
-from faceswap.evaluate.run import nearest
+from faceswap.evaluate.run import find_in_all, finder_of
 from faceswap.evaluate.summary import summarise
 from faceswap.evaluate.table import FIGURES
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector
-from faceswap.faces.finder import FaceFinder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.media.reader import VideoReader
-from faceswap.schemes import anchors_of
 from faceswap.types import CropSpec, Face, Frame
 
 Planes = list[NDArray[np.float32]]
@@ -114,7 +112,7 @@ FAULTS: dict[str, tuple[Fault, tuple[float, ...], tuple[str, ...]]] = {
 
 def _alphas(frame: Frame, face: Face) -> list[NDArray[np.float32]]:
     """Return the face's outline for each plane."""
-    hull = masks.face_hull(anchors_of(canonical_landmarks(face), face.scheme), _CROP)
+    hull = masks.face_hull(canonical_landmarks(face), _CROP, face.scheme)
     mask = masks.shape_edge(hull, erode=0, feather=0.08 * _CROP.size)[0]
     luma_from_patch = geometry.invert(patch_from_frame(face, _CROP))
     chroma = geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting)
@@ -149,7 +147,7 @@ def _frames(clip: Path, index: FaceIndex, limit: int) -> Iterator[tuple[Frame, F
 def ladder(clip: Path, index: FaceIndex, fault: str, detector: Detector, limit: int) -> list[dict[str, float]]:
     """Return the figures at each strength of a fault."""
     change, strengths, _ = FAULTS[fault]
-    finder = FaceFinder(detector, VideoReader(clip).info.upright_from_stored, 8)
+    finder = finder_of(VideoReader(clip).info, detector)
     rows: list[list[Observation]] = [[] for _ in strengths]
     observers = [Observer() for _ in strengths]
     past: deque[Planes] = deque(maxlen=16)
@@ -160,8 +158,7 @@ def ladder(clip: Path, index: FaceIndex, fault: str, detector: Detector, limit: 
         results = [spoilt(frame, scene, change, s) for scene, s in zip(scenes, strengths, strict=True)]
         past.append(planes)
         frames = [frame, *results]
-        found = finder.in_crops(frames, [[face.box]] * len(frames), fallback=False)
-        seen = [nearest(face, detections) for detections in found]
+        seen = [found for (found,) in find_in_all(finder, frames, [face])]
         for i, result in enumerate(results):
             row = observers[i].observe(frame, result, face, 0, (seen[0], seen[i + 1]))
             if row is not None:

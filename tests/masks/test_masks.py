@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from dense_faces import dense_face
 from numpy.typing import NDArray
 
 from faceswap import geometry, masks
-from faceswap.schemes import FIVE, SCHEMES
+from faceswap.schemes import FIVE, IBUG68, SCHEMES
 from faceswap.types import CropSpec, Matrix
 
 CROP = CropSpec(128, "whole_face")
@@ -69,6 +70,13 @@ def skin_picture(size: int = 128) -> NDArray[np.float32]:
 
 def test_mask_of_a_face_of_skin_is_its_hull() -> None:
     difference = masks.face_hull(FRONTAL, CROP) - masks.face_mask(FRONTAL, CROP, skin_picture())
+    assert difference.min() >= 0
+    assert difference.mean() < 0.02
+
+
+def test_mask_of_68_points_is_the_hull_of_those() -> None:
+    hull = masks.face_hull(dense_face(), CROP, IBUG68)
+    difference = hull - masks.face_mask(dense_face(), CROP, skin_picture(), IBUG68)
     assert difference.min() >= 0
     assert difference.mean() < 0.02
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from faceswap.convert.threads import WriteBehind, read_ahead
+from faceswap.threads import WriteBehind, read_ahead
 
 
 def names_of_threads() -> list[str]:

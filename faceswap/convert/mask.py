@@ -1,0 +1,121 @@
+"""The mask of each swapped face: what of its patch will be seen.
+
+network x hull x segmentation, edges shaped, then x what nothing covers (occlusion) x the painted mask, less the parts that
+stay the actor's own. Those last have edges of their own, which are not feathered again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import geometry, masks
+from faceswap.convert.config import ConvertConfig
+from faceswap.convert.painted import PaintedMasks
+from faceswap.faces.align import canonical_from_frame, canonical_landmarks
+from faceswap.faces.views import render_view
+from faceswap.masks.occlusion import OcclusionModel
+from faceswap.masks.regions import region_mask
+from faceswap.types import CropSpec, Face, Frame, Patch
+
+if TYPE_CHECKING:
+    from faceswap.faces.base import Segmenter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskInput:
+    """What the mask of one face is made of."""
+
+    frame: int
+    size: tuple[int, int]
+    """(h, w) px of the frame, or of the field."""
+    shot: int
+    face: Face
+    patch: Patch
+    """As cut from the frame."""
+    swapped: NDArray[np.float32]
+    """(3, S, S) RGB [0, 1] as the network gave it."""
+    network: NDArray[np.float32] | None
+    """(1, S, S) [0, 1]; None = the network predicts no mask."""
+    segmentation: NDArray[np.float32] | None
+    """(1, S, S) [0, 1] as `MaskMaker.segment` gave it."""
+
+
+class MaskMaker:
+    """Makes the masks of a conversion's faces.
+
+    What it remembers of tracks (their usual look) starts afresh at each segment, as the engine's colours do.
+    """
+
+    def __init__(self, config: ConvertConfig, *, painted: PaintedMasks | None = None, device: str = "auto") -> None:
+        """Prepare for a conversion.
+
+        Args:
+            painted: hand-painted masks of the clip. device: where a segmentation network runs.
+        """
+        self._config, self._painted = config, painted
+        self._occlusion = OcclusionModel()
+        self._segmenter: Segmenter | None = None
+        if config.segmenter is not None:
+            from faceswap.faces.registry import make_segmenter
+
+            self._segmenter = make_segmenter(config.segmenter, glasses=config.glasses, device=device)
+
+    @property
+    def has_memory(self) -> bool:
+        """True when masks depend on the frames before."""
+        return self._config.occlusion == "auto"
+
+    def begin_segment(self) -> None:
+        """Forget all tracks."""
+        self._occlusion = OcclusionModel()
+
+    def segment(self, frame: Frame, face: Face, crop: CropSpec) -> NDArray[np.float32] | None:
+        """Return the segmentation network's mask of a face as (1, S, S) of a crop; None without such a network."""
+        network = self._segmenter
+        if network is None:
+            return None
+        matrix = geometry.compose(network.patch_from_canonical, canonical_from_frame(face))
+        picture = render_view(frame, matrix, (network.size, network.size))
+        crop_from_network = geometry.compose(
+            geometry.patch_from_canonical(crop), geometry.invert(network.patch_from_canonical)
+        )
+        # What the network does not see lies outside every hull, so its edge may go on there.
+        found = geometry.warp(network.segment(picture[None])[0], crop_from_network, (crop.size, crop.size))
+        return np.clip(found, 0, 1)[None]
+
+    def make(self, given: MaskInput, crop: CropSpec) -> NDArray[np.float32]:
+        """Return the final (1, S, S) mask of a face; those of a track are made in the order of their frames."""
+        config = self._config
+        points, scheme = canonical_landmarks(given.face), given.face.scheme
+        painted = None
+        if self._painted is not None:
+            painted = self._painted.in_patch(given.frame, given.face, given.patch, crop, given.size)
+        if painted is not None and config.mask_use == "replace":
+            mask = painted
+        else:
+            mask = masks.face_hull(points, crop, scheme)
+            for factor in (given.network, given.segmentation):
+                mask = mask if factor is None else mask * factor
+            shaped = masks.shape_edge(mask, erode=config.erode * crop.size, feather=config.feather * crop.size)
+            # What covers the face has edges of its own, which are sharp: no feather there.
+            mask = shaped * self._visible(given, mask, crop) if config.occlusion == "auto" else shaped
+            mask = mask if painted is None else mask * painted
+        if config.keep:
+            mask = mask * (1 - region_mask(points, crop, config.keep, scheme))
+        return masks.with_clean_support(mask)
+
+    def _visible(self, given: MaskInput, mask: NDArray[np.float32], crop: CropSpec) -> NDArray[np.float32]:
+        face = given.face
+        return self._occlusion.visible(
+            (given.shot, face.track),
+            given.patch.pixels,
+            given.swapped,
+            mask,
+            crop,
+            canonical_landmarks(face),
+            face.scheme,
+        )

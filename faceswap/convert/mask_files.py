@@ -1,0 +1,56 @@
+"""What masks need from files, settled before rendering: painted masks, a segmentation network; and whether the faces fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceswap.convert.casting import Casting
+from faceswap.convert.config import ConvertConfig
+from faceswap.convert.painted import PaintedMasks, prepare_painted
+from faceswap.convert.painted_files import find_painted
+from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.select import chosen_faces
+from faceswap.faces.index import FaceIndex
+from faceswap.files import sha256_file
+from faceswap.masks.regions import require_regions
+from faceswap.media.reader import VideoReader
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painted:
+    """The painted masks of a conversion, and what is to be said of them."""
+
+    masks: PaintedMasks | None
+    remarks: tuple[str, ...] = ()
+
+
+def mask_files(config: ConvertConfig) -> dict[str, str]:
+    """Return the hashes of the files that masks depend on: with other files, finished segments are of no use.
+
+    Raises:
+        UsageError: no painted masks where some are asked for.
+    """
+    found = {}
+    if config.segmenter is not None and Path(config.segmenter).is_file():
+        found["segmenter"] = sha256_file(Path(config.segmenter))
+    if config.mask is not None:
+        found["mask"] = find_painted(Path(config.mask)).digest()
+    return found
+
+
+def painted_masks(plan: ConvertPlan, index: FaceIndex, casting: Casting) -> Painted:
+    """Return the painted masks, ready for rendering; checks on the way that the faces show the parts to keep.
+
+    Raises:
+        UsageError: a mask of another size than the clip's or of a frame that it does not have; a part to keep that the
+            landmarks do not show.
+    """
+    chosen, _ = chosen_faces(index, casting, plan.config.choice)
+    for scheme in sorted({face.scheme for faces in chosen.values() for face in faces}):
+        require_regions(plan.config.keep, scheme)
+    if plan.config.mask is None:
+        return Painted(None)
+    reader = VideoReader(plan.picture, plan.picture_stream)
+    files = find_painted(Path(plan.config.mask))
+    return Painted(*prepare_painted(files, reader, reader.info.upright_from_stored, index, chosen))

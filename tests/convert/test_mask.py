@@ -1,0 +1,169 @@
+"""The mask of a swapped face, and what it leaves of the frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from makers import face_at, noise_frame, tiny_model
+from numpy.typing import NDArray
+from onnx_files import planted, write
+
+from faceswap.convert.casting import Role
+from faceswap.convert.config import ConvertConfig
+from faceswap.convert.engine import SwapEngine
+from faceswap.convert.painted import PaintedMasks
+from faceswap.convert.painted_files import find_painted
+from faceswap.models.swap_model import SwapModel
+from faceswap.progress import StageTimes
+from faceswap.types import Face, Frame, Shot
+
+SIZE = (160, 200)
+FACE = face_at(100, 60, 40)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SwapModel:
+    return SwapModel.load(tiny_model(tmp_path_factory.mktemp("model")), device="cpu", precision="fp32")
+
+
+def frames(count: int = 1) -> list[Frame]:
+    return [replace(noise_frame("yuv444p", SIZE, seed=i // 3), index=i) for i in range(count)]
+
+
+def engine(model: SwapModel, painted: PaintedMasks | None = None, **over: object) -> SwapEngine:
+    config = ConvertConfig.model_validate({"match": "none", **over})
+    return SwapEngine([model], {0: Role(0, "anna")}, config, StageTimes(), painted)
+
+
+def mask_of(engine: SwapEngine, face: Face = FACE) -> NDArray[np.float32]:
+    (rendered,) = engine.process(frames(), [[face]], [0])
+    mask = rendered.layers[0].patch.mask
+    assert mask is not None
+    return mask
+
+
+def changed(engine: SwapEngine, face: Face = FACE) -> NDArray[np.bool_]:
+    """Return which luma samples of a frame come out changed."""
+    (rendered,) = engine.process(frames(), [[face]], [0])
+    return rendered.frame.planes[0] != rendered.source.planes[0]
+
+
+@pytest.mark.parametrize("over", [{}, {"keep": "eyes,mouth"}, {"feather": 0.2, "erode": 0.05}, {"feather": 0}])
+def test_masks_are_in_range_and_end_before_the_patch_does(model: SwapModel, over: dict[str, object]) -> None:
+    mask = mask_of(engine(model, **over))
+    assert mask.shape == (1, 64, 64)
+    assert mask.dtype == np.float32
+    assert 0 <= mask.min() <= mask.max() <= 1
+    assert max(mask[0, 0].max(), mask[0, -1].max(), mask[0, :, 0].max(), mask[0, :, -1].max()) == 0
+
+
+def test_kept_parts_stay_the_actors_own(model: SwapModel) -> None:
+    plain, kept = changed(engine(model)), changed(engine(model, keep="eyes,mouth"))
+    eyes_and_mouth = [(60, 80), (60, 120), (107, 100)]
+    assert all(plain[y - 2 : y + 2, x - 2 : x + 2].any() for y, x in eyes_and_mouth)
+    assert not any(kept[y - 2 : y + 2, x - 2 : x + 2].any() for y, x in eyes_and_mouth)
+    assert kept[80, 96:104].any()  # between them, the swapped face
+    assert not (kept & ~plain).any()
+
+
+@pytest.mark.parametrize("keep", ["eyes", "mouth", "brows", "nose"])
+def test_each_part_takes_something_out_and_nothing_in(model: SwapModel, keep: str) -> None:
+    plain, kept = mask_of(engine(model)), mask_of(engine(model, keep=keep))
+    assert (kept <= plain + 1e-6).all()
+    assert 0.01 < (plain - kept).sum() / plain.sum() < 0.5
+
+
+def half_segmenter(path: Path) -> str:
+    """A network of XSeg's kind that calls the left half of what it sees face."""
+    mask = np.zeros((1, 32, 32, 1), dtype=np.float32)
+    mask[:, :, :16] = 1
+    return write(path, planted({"out_mask": mask}, (1, 32, 32, 3)))
+
+
+def test_segmenter_says_what_of_the_face_is_swapped(model: SwapModel, tmp_path: Path) -> None:
+    plain = changed(engine(model))
+    segmented = changed(engine(model, segmenter=half_segmenter(tmp_path / "half.onnx")))
+    assert plain[70:90, 105:130].mean() > 0.5
+    assert not segmented[:, 104:].any()
+    assert segmented[70:90, 75:90].mean() > 0.5
+
+
+def painted(path: Path, mask: NDArray[np.uint8]) -> PaintedMasks:
+    assert cv2.imwrite(str(path), mask)
+    return PaintedMasks(find_painted(path), None, (Shot(0, 100),), {})
+
+
+def test_black_is_never_swapped_and_white_leaves_the_mask(model: SwapModel, tmp_path: Path) -> None:
+    half = np.zeros(SIZE, dtype=np.uint8)
+    half[:, :100] = 255
+    plain = changed(engine(model))
+    left = changed(engine(model, painted(tmp_path / "half.png", half)))
+    assert plain[:, 103:].any()
+    assert not left[:, 103:].any()
+    np.testing.assert_array_equal(left[:, :96], plain[:, :96])
+    nothing = painted(tmp_path / "none.png", np.zeros(SIZE, dtype=np.uint8))
+    assert not changed(engine(model, nothing)).any()
+    everything = painted(tmp_path / "all.png", np.full(SIZE, 255, dtype=np.uint8))
+    np.testing.assert_allclose(mask_of(engine(model, everything)), mask_of(engine(model)), atol=1e-6)
+
+
+def test_painted_masks_can_replace_all_others(model: SwapModel, tmp_path: Path) -> None:
+    block = np.zeros(SIZE, dtype=np.uint8)
+    block[20:40, 80:120] = 255  # over the brows, where the hull's soft edge is
+    replaced = changed(engine(model, painted(tmp_path / "b.png", block), mask_use="replace"))
+    assert replaced[24:36, 84:116].mean() > 0.8
+    outside = replaced.copy()
+    outside[17:43, 77:123] = False
+    assert not outside.any()
+
+
+def covered_frames(count: int) -> list[Frame]:
+    """Return frames of one still picture, over which something dark lies from frame 26 on."""
+    still = noise_frame("yuv444p", SIZE, seed=7)
+    result = []
+    for i in range(count):
+        planes = [plane.copy() for plane in still.planes]
+        if i >= 26:
+            cv2.circle(planes[0], (85, 85), 10, 16, -1)
+        result.append(replace(still, planes=tuple(planes), index=i))
+    return result
+
+
+def masks_of(engine: SwapEngine, given: list[Frame], batch: int = 8) -> list[NDArray[np.float32]]:
+    found = []
+    for start in range(0, len(given), batch):
+        part = given[start : start + batch]
+        faces = [[replace(FACE, frame=frame.index)] for frame in part]
+        found += [r.layers[0].patch.mask for r in engine.process(part, faces, [0] * len(part))]
+    return [mask for mask in found if mask is not None]
+
+
+def test_what_comes_before_the_face_stays_in_front(model: SwapModel) -> None:
+    given = covered_frames(32)
+    found, plain = masks_of(engine(model), given), masks_of(engine(model, occlusion="off"), given)
+    assert np.abs(found[25] - plain[25]).max() < 0.05
+    assert (plain[31] - found[31]).sum() > 0.05 * plain[31].sum()
+
+
+def test_masks_of_a_segment_do_not_depend_on_how_it_was_reached(model: SwapModel) -> None:
+    """Rendered on from the segment before, or seen first after its last 24 frames were observed."""
+    given = covered_frames(40)
+    through, alone = engine(model), engine(model)
+    through.begin_segment(0, 0)
+    masks_of(through, given[:30])
+    through.begin_segment(30, 0)
+    before = given[6:30]
+    alone.observe(before, [[replace(FACE, frame=f.index)] for f in before], [0] * len(before))
+    alone.begin_segment(30, 0)
+    for a, b in zip(masks_of(through, given[30:]), masks_of(alone, given[30:], batch=3), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+def test_size_of_batches_does_not_change_the_masks(model: SwapModel) -> None:
+    given = covered_frames(32)
+    for a, b in zip(masks_of(engine(model), given, 8), masks_of(engine(model), given, 5), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
