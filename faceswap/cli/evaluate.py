@@ -73,10 +73,11 @@ def register(app: typer.Typer) -> None:
             raise UsageError("nothing to compare; give the untouched clip and at least one result of it")
         settings = {"faceset": faceset, "shots": shots, "protocol": protocol, "every": every, "min_face_px": min_face}
         found = [_evaluate(run, source, result, id_encoder, model, settings) for result in results]
+        if output is not None:
+            write_atomic(output, _page(found).encode())
         for evaluation in found:
             _print(run, evaluation)
         if output is not None:
-            write_atomic(output, _page(found).encode())
             run.console.result(f"page: {output}")
         if strict and any(part.verdict == "poor" for evaluation in found for part in evaluation.parts):
             raise typer.Exit(4)
