@@ -93,7 +93,10 @@ def register(app: typer.Typer) -> None:
         min_cosine: Annotated[
             float | None, typer.Option(help="How alike a track and --person must be, -1 to 1 [0.35].")
         ] = None,
-        match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
+        match: Annotated[str, typer.Option(help="Colour match: mkl, reinhard, mean or none.")] = "mkl",
+        light: Annotated[
+            float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
+        ] = None,
         feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
         erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
         keep: Annotated[
@@ -184,6 +187,7 @@ def register(app: typer.Typer) -> None:
             "map": cast,
             "min_cosine": min_cosine,
             "match": match,
+            "light": light,
             "feather": feather,
             "erode": erode,
             "keep": keep,

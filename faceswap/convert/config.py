@@ -34,8 +34,11 @@ class ConvertConfig(Settings):
     second model."""
     min_cosine: float = Field(0.35, ge=-1, le=1)
     """How alike a track and the pictures of `person` must be."""
-    match: Literal["mkl", "none"] = "mkl"
-    """Colour match of the swapped face to the footage."""
+    match: Literal["mkl", "reinhard", "mean", "none"] = "mkl"
+    """Colour match of the swapped face to the footage: "mkl" = mean and covariance, "reinhard" = mean and spread of each
+    channel, "mean" = the mean alone."""
+    light: float = Field(1.0, ge=0, le=1)
+    """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
     erode: float = Field(0.0, ge=0, le=0.3)
     """How much the mask is shrunk, in sides of the patch."""
     feather: float = Field(0.08, ge=0, le=0.5)

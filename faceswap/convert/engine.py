@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
 from faceswap.convert.painted import PaintedMasks
@@ -88,15 +89,15 @@ class SwapEngine:
         """
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
-        self._matcher = ColorMatcher()
+        self._matcher = ColorMatcher(self._config.match)
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
-        self._matcher = ColorMatcher()
+        self._matcher = ColorMatcher(self._config.match)
         self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places and (self._config.match == "mkl" or self._masks.has_memory):
+        if places and (self._config.match != "none" or self._masks.has_memory):
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -158,10 +159,14 @@ class SwapEngine:
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
         with self._times.measure("match"):
+            originals = [place.patch.pixels for place in places]
             matched = pixels
-            if self._config.match == "mkl":
+            if self._config.match != "none":
                 keys = [(place.shot, place.face.track) for place in places]
-                matched = self._matcher.match(keys, pixels, [place.patch.pixels for place in places], shaped)
+                matched = self._matcher.match(keys, pixels, originals, shaped)
+            matched = [
+                keep_light(*triple, self._config.light) for triple in zip(matched, originals, shaped, strict=True)
+            ]
         return [
             Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame))
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
