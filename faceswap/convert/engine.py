@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.grain import Grain, GrainMatcher, measure
 from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
@@ -34,6 +35,8 @@ class Layer:
     """(3, S, S) RGB [0, 1] as the network gave it."""
     patch: Patch
     """Matched to the footage, with its final mask: what is pasted."""
+    grain: Grain | None = None
+    """Noise of the footage's kind, laid over it; None = the footage has none that is seen."""
     parity: int | None = None
     """Interlaced: the field whose lines it covers, 0 = the even lines; None = all lines."""
 
@@ -64,6 +67,8 @@ class _Place:
     """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
+    noise: tuple[float, float] | None
+    """Of the footage there (`grain.measure`); None = not asked for."""
 
 
 class SwapEngine:
@@ -90,14 +95,16 @@ class SwapEngine:
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
         self._matcher = ColorMatcher(self._config.match)
+        self._grain = GrainMatcher()
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
-        self._matcher = ColorMatcher(self._config.match)
+        self._matcher, self._grain = ColorMatcher(self._config.match), GrainMatcher()
         self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places and (self._config.match != "none" or self._masks.has_memory):
+        has_memory = self._config.match != "none" or self._config.grain == "match" or self._masks.has_memory
+        if places and has_memory:
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -133,7 +140,9 @@ class SwapEngine:
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
                     segmentation = self._masks.segment(frame, face, crop)
-                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation))
+                with self._times.measure("match"):
+                    noise = measure(frame, face) if self._config.grain == "match" else None
+                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation, noise))
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
@@ -168,9 +177,16 @@ class SwapEngine:
                 keep_light(*triple, self._config.light) for triple in zip(matched, originals, shaped, strict=True)
             ]
         return [
-            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame))
+            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame), self._grain_of(place))
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
+
+    def _grain_of(self, place: _Place) -> Grain | None:
+        if place.noise is None:
+            return None
+        key = (place.shot, place.face.track)
+        self._grain.observe(key, place.noise)
+        return self._grain.grain_of(key, place.frame, place.face)
 
     def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
@@ -186,5 +202,5 @@ class SwapEngine:
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:
     frame = source
     for layer in layers:
-        frame = blend.paste(frame, layer.patch)
+        frame = blend.paste(frame, layer.patch, layer.grain)
     return Rendered(source, frame, layers)

@@ -44,11 +44,14 @@ def keep_light(
         share = np.maximum(low_weight, _MIN_WEIGHT)
         coarse_new, coarse_old = (_coarse(light * weight, size) / share for light in (a, b))
         gain[:] = (coarse_old + _FLOOR) / (coarse_new + _FLOOR)
-        gain /= float((gain * weight).sum() / weight.sum())  # the mean colour is the match's business
     gains = np.clip(gains, 1 / _MAX_GAIN, _MAX_GAIN) ** np.float32(strength / _GAMMA)
     # Far from the mask nothing is known; the gain fades to 1 there, where nothing is seen anyway.
     known = np.clip(low_weight / (4 * _MIN_WEIGHT), 0, 1)
-    return np.clip(swapped * (1 + known * (gains - 1)), 0, 1).astype(np.float32)
+    gains = 1 + known * (gains - 1)
+    # The mean colour is the match's business, which keeps it steady over time.
+    means = [(picture * weight).sum(axis=(1, 2)) for picture in (swapped, swapped * gains)]
+    gains *= (means[0] / np.maximum(means[1], 1e-6))[:, None, None]
+    return np.clip(swapped * gains, 0, 1).astype(np.float32)
 
 
 def _coarse(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
