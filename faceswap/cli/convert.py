@@ -94,6 +94,9 @@ def register(app: typer.Typer) -> None:
             float | None, typer.Option(help="How alike a track and --person must be, -1 to 1 [0.35].")
         ] = None,
         match: Annotated[str, typer.Option(help="Colour match: mkl, reinhard, mean or none.")] = "mkl",
+        sharpness: Annotated[
+            float | None, typer.Option(help="How far the face is made as sharp as the footage, 0 to 1 [1].")
+        ] = None,
         grain: Annotated[str, typer.Option(help="match = the footage's grain on the face too; off.")] = "match",
         light: Annotated[
             float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
@@ -189,6 +192,7 @@ def register(app: typer.Typer) -> None:
             "min_cosine": min_cosine,
             "match": match,
             "light": light,
+            "sharpness": sharpness,
             "grain": grain,
             "feather": feather,
             "erode": erode,

@@ -39,6 +39,8 @@ class ConvertConfig(Settings):
     channel, "mean" = the mean alone."""
     light: float = Field(1.0, ge=0, le=1)
     """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
+    sharpness: float = Field(1.0, ge=0, le=1)
+    """How far the face is made as sharp as the footage, sharper or softer: 0 = as the network gave it."""
     grain: Literal["match", "off"] = "match"
     """"match": the footage's grain is laid over the swapped face."""
     erode: float = Field(0.0, ge=0, le=0.3)

@@ -28,8 +28,13 @@ def band_energy(luma: NDArray, weight: NDArray) -> float:
     total = float(weight.sum())
     if total <= 0:
         return float("nan")
+    return float(np.sqrt((np.square(band(luma)) * weight).sum() / total))
+
+
+def band(luma: NDArray) -> NDArray[np.float32]:
+    """Return the band 0.15 to 0.4 cycles a px of a (h, w) float32 plane."""
     fine, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma) for sigma in _SIGMAS)
-    return float(np.sqrt((np.square(fine - coarse) * weight).sum() / total))
+    return fine - coarse
 
 
 def grain(luma: NDArray, region: NDArray) -> tuple[float, float]:
