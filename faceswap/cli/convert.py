@@ -61,6 +61,12 @@ def register(app: typer.Typer) -> None:
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
         ] = None,
+        figures: Annotated[
+            bool, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
+        ] = True,
+        strict: Annotated[
+            bool, typer.Option("--strict", help="Exit with 4 when the figures of a shot are poor.")
+        ] = False,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Print the plan and stop.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout; the last is the summary.")] = False,
@@ -77,7 +83,8 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        config = validated(ConvertConfig, settings_of(people, picture, encoding, footage), "convert")
+        given = settings_of(people, picture, encoding, footage) | {"figures": figures or strict}
+        config = validated(ConvertConfig, given, "convert")
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
@@ -108,5 +115,6 @@ def register(app: typer.Typer) -> None:
             run.console.note(f"note: {text}")
         run.console.result(summary(report))
         run.console.event("summary", **report.to_json())
-        if not report.is_complete:
+        is_poor = strict and report.figures is not None and bool(report.figures.poor)
+        if not report.is_complete or is_poor:
             raise typer.Exit(4)

@@ -87,7 +87,14 @@ class PeopleOptions:
 class PictureOptions:
     """How the swapped face is matched, masked and laid over."""
 
-    match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl"
+    match: Annotated[str, typer.Option(help="Colour match: mkl, reinhard, mean or none.")] = "mkl"
+    light: Annotated[
+        float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
+    ] = None
+    sharpness: Annotated[
+        float | None, typer.Option(help="How far the face is made as sharp as the footage, 0 to 1 [1].")
+    ] = None
+    grain: Annotated[str, typer.Option(help="match = the footage's grain on the face too; off.")] = "match"
     feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None
     erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None
     keep: Annotated[

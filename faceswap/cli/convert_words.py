@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from faceswap.convert.casting import casting_lines, casting_rows
+from faceswap.evaluate.table import FIGURES
 
 if TYPE_CHECKING:
     from faceswap.convert.casting import Casting
@@ -93,5 +94,19 @@ def summary(report: ConvertReport) -> str:
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
         f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{casting}\n"
-        f"compared with the input: {checked}\n{delivered}"
+        f"compared with the input: {checked}\n{_quality(report)}{delivered}"
     )
+
+
+def _quality(report: ConvertReport, limit: int = 6) -> str:
+    """Return the figures of the result and the tracks that are poor, a line each."""
+    figures = report.figures
+    if figures is None:
+        return ""
+    values = ", ".join(f"{FIGURES[key].title} {value:.2f}" for key, value in figures.whole.values.items())
+    lines = [f"quality ({figures.num_faces} faces looked at): {figures.whole.verdict}; {values}"]
+    if len(figures.parts) > 1:
+        lines += [f"poor: shot {part.shot}, track {part.track}: {part.complaint}" for part in figures.poor[:limit]]
+        if len(figures.poor) > limit:
+            lines.append(f"... and {len(figures.poor) - limit} more tracks")
+    return "".join(f"{line}\n" for line in lines)

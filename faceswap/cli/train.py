@@ -67,6 +67,8 @@ def register(app: typer.Typer) -> None:
                 f"{report.model} is already trained to the end asked for (step {report.step}); raise --steps or --budget"
             )
             return
+        for actor, scores in report.held_out.items():
+            run.console.result(f"{actor}, faces held out of training: {scores}")
         run.console.result(
             f"step {report.step}, loss {report.loss:.4f}, {report.steps_per_second:.2f} it/s, saved as {report.checkpoint}; "
             f"look at {report.model / 'preview.png'}, then: faceswap convert INPUT -m {report.model}"

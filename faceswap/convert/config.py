@@ -34,8 +34,15 @@ class ConvertConfig(Settings):
     second model."""
     min_cosine: float = Field(0.35, ge=-1, le=1)
     """How alike a track and the pictures of `person` must be."""
-    match: Literal["mkl", "none"] = "mkl"
-    """Colour match of the swapped face to the footage."""
+    match: Literal["mkl", "reinhard", "mean", "none"] = "mkl"
+    """Colour match of the swapped face to the footage: "mkl" = mean and covariance, "reinhard" = mean and spread of each
+    channel, "mean" = the mean alone."""
+    light: float = Field(1.0, ge=0, le=1)
+    """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
+    sharpness: float = Field(1.0, ge=0, le=1)
+    """How far the face is made as sharp as the footage, sharper or softer: 0 = as the network gave it."""
+    grain: Literal["match", "off"] = "match"
+    """"match": the footage's grain is laid over the swapped face."""
     erode: float = Field(0.0, ge=0, le=0.3)
     """How much the mask is shrunk, in sides of the patch."""
     feather: float = Field(0.08, ge=0, le=0.5)
@@ -78,6 +85,8 @@ class ConvertConfig(Settings):
     """Copy the source's packets where no face is swapped, encode only the rest."""
     video_stream: int | None = Field(None, ge=0)
     """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
+    figures: bool = True
+    """Measure the result in a few places and say how good it is."""
     batch: int = Field(8, ge=1, le=64)
     """Faces that go through the network together."""
 

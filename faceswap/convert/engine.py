@@ -10,9 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from faceswap import geometry
 from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.definition import DefinitionMatcher
+from faceswap.convert.grain import Grain, GrainMatcher, measure
+from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
 from faceswap.convert.painted import PaintedMasks
@@ -33,6 +37,8 @@ class Layer:
     """(3, S, S) RGB [0, 1] as the network gave it."""
     patch: Patch
     """Matched to the footage, with its final mask: what is pasted."""
+    grain: Grain | None = None
+    """Noise of the footage's kind, laid over it; None = the footage has none that is seen."""
     parity: int | None = None
     """Interlaced: the field whose lines it covers, 0 = the even lines; None = all lines."""
 
@@ -63,6 +69,8 @@ class _Place:
     """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
+    noise: tuple[float, float]
+    """Of the footage there (`grain.measure`)."""
 
 
 class SwapEngine:
@@ -88,15 +96,17 @@ class SwapEngine:
         """
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
-        self._matcher = ColorMatcher()
+        self._matcher = ColorMatcher(self._config.match)
+        self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
-        self._matcher = ColorMatcher()
+        self._matcher, self._grain = ColorMatcher(self._config.match), GrainMatcher()
+        self._definition = DefinitionMatcher()
         self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places and (self._config.match == "mkl" or self._masks.has_memory):
+        if places:
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -132,7 +142,9 @@ class SwapEngine:
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
                     segmentation = self._masks.segment(frame, face, crop)
-                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation))
+                with self._times.measure("match"):
+                    noise = measure(frame, face)
+                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation, noise))
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
@@ -158,14 +170,39 @@ class SwapEngine:
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
         with self._times.measure("match"):
+            originals = [place.patch.pixels for place in places]
             matched = pixels
-            if self._config.match == "mkl":
+            if self._config.match != "none":
                 keys = [(place.shot, place.face.track) for place in places]
-                matched = self._matcher.match(keys, pixels, [place.patch.pixels for place in places], shaped)
+                matched = self._matcher.match(keys, pixels, originals, shaped)
+            matched = [
+                keep_light(*triple, self._config.light) for triple in zip(matched, originals, shaped, strict=True)
+            ]
+            matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
         return [
-            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame))
+            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame), self._grain_of(place))
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
+
+    def _define(self, place: _Place, new: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the swapped patch as sharp as the footage."""
+        noise = place.noise[0] if np.isfinite(place.noise[0]) else 0.0
+        shrunk = min(1.0, geometry.scale_of(place.patch.patch_from_frame))  # shrinking averages noise away
+        return self._definition.match(
+            (place.shot, place.face.track),
+            new,
+            place.patch.pixels,
+            mask,
+            noise=noise * shrunk,
+            strength=self._config.sharpness,
+        )
+
+    def _grain_of(self, place: _Place) -> Grain | None:
+        if self._config.grain == "off":
+            return None
+        key = (place.shot, place.face.track)
+        self._grain.observe(key, place.noise)
+        return self._grain.grain_of(key, place.frame, place.face)
 
     def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
@@ -181,5 +218,5 @@ class SwapEngine:
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:
     frame = source
     for layer in layers:
-        frame = blend.paste(frame, layer.patch)
+        frame = blend.paste(frame, layer.patch, layer.grain)
     return Rendered(source, frame, layers)

@@ -213,7 +213,7 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "models": [model.manifest_sha256 for model in run.models],
         "compute": str(run.models[0].compute),
         "casting": casting.facts(run.models),
-        "config": plan.config.model_dump(mode="json", exclude=CASTING_SETTINGS),
+        "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
         "masks": mask_files(plan.config),
         "container": plan.encode.muxer,

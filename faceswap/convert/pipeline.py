@@ -9,6 +9,7 @@ from pathlib import Path
 from faceswap.convert.cast import CastingDesk, People
 from faceswap.convert.casting import Casting, casting_rows
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.figures import measure_result
 from faceswap.convert.make import ConvertRun, make_output
 from faceswap.convert.plan import ConvertPlan, plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
@@ -76,6 +77,10 @@ def convert_clip(
         with run.times.measure("who is who"):
             casting = cast_clip(plan, models, index, encoder, people, on_progress)
         made = make_output(run, index, casting)
+        figures = None
+        if plan.config.figures:
+            with run.times.measure("figures"):
+                figures = measure_result(plan, index, casting, made, detector, on_progress)
     chosen, skipped = chosen_faces(index, casting, plan.config.choice)
     seconds = time.perf_counter() - start
     num_frames = made.frames[1] - made.frames[0]
@@ -94,6 +99,7 @@ def convert_clip(
         fps=round(num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(num_frames),
         checks=made.checks,
+        figures=figures,
         is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
         delivered=made.delivered,

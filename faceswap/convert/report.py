@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faceswap.convert.figures import ClipFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class ConvertReport:
     """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""
     checks: Mapping[str, str]
     """What of the finished file was compared with the source, and the outcome."""
+    figures: ClipFigures | None
+    """How good the result is, from a few places in it; None = not measured."""
     is_complete: bool
     """False when the input is cut off or damaged, so that frames are missing; the notes say how many."""
     has_reused_index: bool

@@ -108,7 +108,7 @@ def run_demo(
     figures = {
         "training": f"{trained.step} steps, loss {trained.loss:.3f}",
         "conversion": f"{converted.faces} faces in {converted.frames} frames, {converted.fps:.1f} fps all included",
-        **demo_figures(converted, model, clips["android"]),
+        **demo_figures(converted, clips["android"]),
     }
     write_atomic(folder / "figures.json", json.dumps(figures, indent=1).encode())
     return DemoReport(folder, figures, time.perf_counter() - start)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -106,6 +109,27 @@ class VideoReader:
                 index += 1
         if index < len(table):
             yield from self._frames_by_counting(index, table)
+
+    def frames_at(self, seconds: Fraction, index: int) -> Iterator[Frame]:
+        """Yield frames from a time on, counted from the clip's first frame; nothing is compared with a table.
+
+        Args:
+            seconds: half a frame's duration either way is the same time. index: number given to the first frame.
+        """
+        zero = next((pts for _, pts in DecodingPass(self.info).pictures()), 0)
+        first = max(zero, math.ceil(zero + (seconds - 1 / (2 * self.info.rate)) / self.info.time_base))
+        step = 1 / (self.info.rate * self.info.time_base)
+        numbers = count(index)
+        for back in (0, *_SEEK_BACK[1:], None):  # some indexes lead behind the time asked for
+            seek_to = first - round(back * step) if back is not None else None
+            pictures = DecodingPass(self.info).pictures(seek_to if seek_to is not None and seek_to > zero else None)
+            decoded, pts = next(pictures, (None, 0))
+            if decoded is None or (pts > first and first > zero and seek_to is not None and seek_to > zero):
+                continue
+            for picture, time in chain([(decoded, pts)], pictures):
+                if time >= first:
+                    yield self.frame_of(picture, next(numbers), time)
+            return
 
     def _frames_by_seeking(self, index: int, seek_to: int, table: FrameTable) -> Iterator[Frame]:
         """Yield frames from `index` on for as long as they are those of the table."""

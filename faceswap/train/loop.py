@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.train.augment import Sampler, exchange_colors
 from faceswap.train.config import TrainConfig
 from faceswap.train.data import FacePack, load_pack
+from faceswap.train.held_out import HeldOutScore, as_event, divided, held_out, score
 from faceswap.train.likeness import measure_likeness
 from faceswap.train.log import EventLog
 from faceswap.train.preview import write_preview
@@ -47,6 +48,8 @@ class TrainReport:
     loss: float
     identities: tuple[str, ...]
     checkpoint: Path
+    held_out: Mapping[str, HeldOutScore]
+    """By identity: how well faces that training never saw are rebuilt; identities with too few faces are missing."""
 
 
 def train_model(
@@ -79,14 +82,16 @@ def train_model(
     with folder_lock(model, "train"):
         remove_leftovers(model)
         state, saved = _start(model, spec, config, compute, on_note)
-        packs = [load_pack(faceset, spec.crop_spec, compute.device) for faceset in sets]
+        parts = [divided(load_pack(s, spec.crop_spec, compute.device), held_out(s.records())) for s in sets]
+        packs, held = [part[0] for part in parts], [part[1] for part in parts]
         on_note(
             f"{spec.network.name} {spec.network.size} px, "
             f"{count_parameters(state.network) / 1e6:.1f} M parameters, on {compute}: "
             + ", ".join(f"{pack.actor}: {len(pack.pixels)} faces" for pack in packs)
+            + "".join(f", {len(pack.pixels)} of {pack.actor} held out" for pack in held if pack is not None)
         )
         with stop_on_signal() as stop, disk_errors_named(model):
-            return _run(model, state, saved, packs, config, compute, on_progress, stop)
+            return _run(model, state, saved, packs, held, config, compute, on_progress, stop)
 
 
 def _identities(sets: Sequence[FaceSet]) -> tuple[str, ...]:
@@ -117,6 +122,7 @@ def _run(
     state: TrainState,
     saved: Checkpoint | None,
     packs: Sequence[FacePack],
+    held: Sequence[FacePack | None],
     config: TrainConfig,
     compute: Compute,
     on_progress: OnProgress,
@@ -141,6 +147,7 @@ def _run(
             _report(state, config, first_step, first_seconds, on_progress, log)
         if state.step % config.preview_every == 0:
             write_preview(model / "preview.png", state, packs, compute)
+            log.write("score", step=state.step, held_out=as_event(score(state, held, compute)))
         if state.step % config.checkpoint_every == 0:
             saved = state.save(model, config, measure_likeness(state, packs, compute))
     if saved is None or saved.step != state.step:
@@ -153,10 +160,11 @@ def _run(
             f"stopped at step {state.step}, saved as {saved.path}; repeat the command to go on", stop.signal_number
         )
     write_preview(model / "preview.png", state, packs, compute)
+    scores = score(state, held, compute)
+    log.write("score", step=state.step, held_out=as_event(scores))
     seconds, steps = state.seconds - first_seconds, state.step - first_step
-    return TrainReport(
-        model, state.step, steps, seconds, steps / max(seconds, 1e-9), state.loss, state.spec.identities, saved.path
-    )
+    rate = steps / max(seconds, 1e-9)
+    return TrainReport(model, state.step, steps, seconds, rate, state.loss, state.spec.identities, saved.path, scores)
 
 
 def _require_finite(loss: torch.Tensor, state: TrainState, saved: Checkpoint | None, log: EventLog) -> None:

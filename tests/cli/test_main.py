@@ -16,7 +16,8 @@ from people import make_two_person_clip
 
 from faceswap.cli.main import main
 
-COMMANDS = ["demo", "extract", "train", "shots", "convert", "verify", "bench", "recipes list", "recipes show"]
+COMMANDS = ["demo", "extract", "train", "shots", "convert", "evaluate", "verify", "bench"]
+COMMANDS += ["recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
 COMMANDS += ["faceset show"]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
@@ -65,6 +66,11 @@ def test_version() -> None:
         (["train", "--source", "a", "--target", "b", "-m", "m"], 2, "needs an end"),
         (["demo", "--budget", "fast"], 2, "90s, 10m, 2h"),
         (["bench", "swap"], 2, "no benchmark 'swap'"),
+        (["evaluate", "in.mp4"], 2, "at least one result"),
+        (["evaluate", "in.mp4", "in.mp4"], 3, "no face"),
+        (["evaluate", "in.mp4", "in.mp4", "-o", "page.txt"], 2, "ends in .html"),
+        (["evaluate", "models", "a"], 2, "--clip INPUT"),
+        (["evaluate", "in.mp4", "in.mp4", "--protocol", "mine"], 2, "per-actor-v1"),
     ],
 )
 def test_bad_input_is_one_line_with_its_exit_code(
@@ -263,3 +269,18 @@ def test_what_the_system_refuses_is_one_sentence(
         main()
     assert caught.value.code == code
     assert capsys.readouterr().err.startswith("faceswap: /some/place: no")
+
+
+def test_evaluate_writes_a_page_and_says_everything_as_json(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "in.mp4", size=(160, 200), num_frames=10, picture=lambda i: astronaut_picture((160, 200), i)
+    )
+    model = tiny_model(tmp_path / "model")
+    assert faceswap("convert", clip, "-m", model, "-o", tmp_path / "out.mp4", "--strict").returncode == 4
+    done = faceswap("evaluate", clip, tmp_path / "out.mp4", "-o", tmp_path / "page.html", "--json", "--strict")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, last["event"], last["verdict"]) == (4, "evaluation", "poor")
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    both = faceswap("evaluate", "models", model, tmp_path / "out.mp4", "--clip", clip, "-o", tmp_path / "both.html")
+    assert both.returncode == 0
+    assert "2 results" in (tmp_path / "both.html").read_text()

@@ -12,6 +12,7 @@ from makers import table_of
 
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.media.decoding import DecodingPass
+from faceswap.media.digest import frame_digest
 from faceswap.media.reader import VideoReader
 
 NUM_FRAMES = 40
@@ -117,3 +118,15 @@ def test_table_of_another_clip_is_noticed(tmp_path: Path) -> None:
     reader = VideoReader(make_clip(tmp_path / "clip.mp4", num_frames=30))
     with pytest.raises(UnsupportedInputError, match="not the clip that was analysed"):
         list(reader.frames_from(20, other))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_frames_at_a_time_are_those_of_a_whole_pass(tmp_path: Path, suffix: str) -> None:
+    reader = VideoReader(make_clip(tmp_path / f"in{suffix}", num_frames=30))
+    frames = list(reader)
+    for start in (0, 1, 9, 29):
+        seconds = (frames[start].time.pts - frames[0].time.pts) * reader.info.time_base
+        found = list(reader.frames_at(seconds, start))
+        assert [frame.time.pts for frame in found] == [frame.time.pts for frame in frames[start:]]
+        assert frame_digest(found[0]) == frame_digest(frames[start])
+        assert found[0].index == start

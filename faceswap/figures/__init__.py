@@ -1,0 +1,1 @@
+"""Picture quality as numbers: pure functions on arrays, used by conversion, training and evaluation alike."""
