@@ -1,6 +1,6 @@
 """The mask of each swapped face: what of its patch will be seen.
 
-network x hull x segmentation, edges shaped, then x what nothing covers (occlusion) x the painted mask, less the parts that
+network (never less than the face's core) x hull x segmentation, edges shaped, then x what nothing covers (occlusion) x the painted mask, less the parts that
 stay the actor's own. Those last have edges of their own, which are not feathered again.
 """
 
@@ -98,8 +98,10 @@ class MaskMaker:
             mask = painted
         else:
             mask = masks.face_hull(points, crop, scheme)
-            for factor in (given.network, given.segmentation):
-                mask = mask if factor is None else mask * factor
+            if given.network is not None:
+                mask = mask * np.maximum(given.network, masks.face_core(points, crop, scheme))
+            if given.segmentation is not None:
+                mask = mask * given.segmentation
             shaped = masks.shape_edge(mask, erode=config.erode * crop.size, feather=config.feather * crop.size)
             # What covers the face has edges of its own, which are sharp: no feather there.
             mask = shaped * self._visible(given, mask, crop) if config.occlusion == "auto" else shaped

@@ -2,6 +2,6 @@
 
 from faceswap.masks.edges import guided_filter, shape_edge, with_clean_support
 from faceswap.masks.hulls import face_hull
-from faceswap.masks.skin import face_mask
+from faceswap.masks.skin import face_core, face_mask
 
-__all__ = ["face_hull", "face_mask", "guided_filter", "shape_edge", "with_clean_support"]
+__all__ = ["face_core", "face_hull", "face_mask", "guided_filter", "shape_edge", "with_clean_support"]

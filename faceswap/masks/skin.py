@@ -38,6 +38,20 @@ def face_mask(
     anchors = anchors_of(canonical_landmarks, scheme)
     radius = hull_radius(anchors, crop)
     skin = _skin_likeness(picture, (radius > _SKIN_RING[0]) & (radius < _SKIN_RING[1]))
+    core = face_core(canonical_landmarks, crop, scheme)
+    hull = face_hull(canonical_landmarks, crop, scheme)
+    filter_radius = max(2, round(_GUIDE_RADIUS * crop.size))
+    smooth_skin = guided_filter(skin[None], picture, radius=filter_radius)
+    return hull * np.maximum(core, smooth_skin)
+
+
+def face_core(canonical_landmarks: NDArray, crop: CropSpec, scheme: str = FIVE) -> NDArray[np.float32]:
+    """Return (1, S, S) what belongs to every face's mask: its middle, and the places of the eyes with lids and lashes.
+
+    A network that learnt its masks from `face_mask` never saw one without it; where it says otherwise, it is unsure.
+    """
+    anchors = anchors_of(canonical_landmarks, scheme)
+    radius = hull_radius(anchors, crop)
     # Fringes hang into the upper half; in the lower one an open mouth reaches far down.
     x, y = canonical_grid(crop)
     is_below = y > anchors[2, 1]
@@ -45,10 +59,7 @@ def face_mask(
     for eye_x, eye_y in anchors[:2]:
         distance = np.hypot((x - eye_x) / _EYE_RADII[0], (y - eye_y) / _EYE_RADII[1])
         core = np.maximum(core, np.clip((1 - distance) / _CORE_EDGE + 0.5, 0, 1))
-    hull = face_hull(canonical_landmarks, crop, scheme)
-    filter_radius = max(2, round(_GUIDE_RADIUS * crop.size))
-    smooth_skin = guided_filter(skin[None], picture, radius=filter_radius)
-    return hull * np.maximum(core.astype(np.float32), smooth_skin)
+    return core.astype(np.float32)[None]
 
 
 def _skin_likeness(picture: NDArray, sample: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -37,7 +37,8 @@ def frames(count: int = 1) -> list[Frame]:
 
 
 def engine(model: SwapModel, painted: PaintedMasks | None = None, **over: object) -> SwapEngine:
-    config = ConvertConfig.model_validate({"match": "none", **over})
+    plain = {"match": "none", "light": 0, "sharpness": 0, "grain": "off"}
+    config = ConvertConfig.model_validate({**plain, **over})
     return SwapEngine([model], {0: Role(0, "anna")}, config, StageTimes(), painted)
 
 

@@ -162,3 +162,13 @@ def test_hull_follows_the_crops_matrix() -> None:
     to_narrow: Matrix = geometry.patch_from_patch(narrow, wide)
     moved = geometry.apply(to_narrow, centroid(masks.face_hull(FRONTAL, wide))[None])[0]
     np.testing.assert_allclose(moved, centroid(masks.face_hull(FRONTAL, narrow)), atol=0.2)
+
+
+def test_core_holds_eyes_nose_and_mouth_and_lies_inside_the_hull() -> None:
+    crop = CropSpec(128, "face")
+    core = masks.face_core(FRONTAL, crop)[0]
+    points = geometry.apply(geometry.patch_from_canonical(crop), FRONTAL).astype(int)
+    assert all(core[y, x] == 1 for x, y in points[:3])
+    hull = masks.face_hull(FRONTAL, crop)[0]
+    assert (core > 0.5).sum() > 0.3 * (hull > 0.5).sum()
+    assert hull[core > 0.99].mean() > 0.97
