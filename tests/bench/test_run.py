@@ -11,7 +11,7 @@ def test_convert_bench_reports_every_stage_and_its_circumstances() -> None:
         "convert", num_frames=8, num_steps=1, recipe="quick-64", device="cpu", seed=0, on_note=lambda _: None
     )
     figures = result["results"]["convert"]
-    stages = {"analyse", "who is who", "decode", "crop", "network", "mask", "match", "composite", "encode"}
+    stages = {"analyse", "who is who", "decode", "crop", "network", "mask", "match", "composite", "encode", "figures"}
     assert set(figures["ms_per_frame"]) == stages
     assert "analyse" not in figures["ms_per_frame_index_reused"]
     assert figures["faces"] == figures["frames"] == 8
