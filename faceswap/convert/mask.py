@@ -1,7 +1,7 @@
 """The mask of each swapped face: what of its patch will be seen.
 
-network (never less than the face's core) x hull x segmentation, edges shaped, then x what nothing covers (occlusion) x the painted mask, less the parts that
-stay the actor's own. Those last have edges of their own, which are not feathered again.
+network (never less than the face's core) x hull x segmentation, edges shaped, then x what nothing covers (occlusion) x the
+painted mask, less the parts that stay the actor's own. Those last have edges of their own, which are not feathered again.
 """
 
 from __future__ import annotations
