@@ -10,6 +10,31 @@ import typer
 
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.networks import DetectorOption, LandmarksOption, RefineOption, chosen_detector
+from faceswap.cli.picture_options import (
+    AutoOption,
+    ErodeOption,
+    FacesOption,
+    FeatherOption,
+    GlassesOption,
+    IdEncoderOption,
+    InterlacedOption,
+    KeepOption,
+    LargestOption,
+    MapOption,
+    MaskOption,
+    MaskUseOption,
+    MatchOption,
+    MinCosineOption,
+    MinFaceOption,
+    OcclusionOption,
+    PersonOption,
+    SegmenterOption,
+    SettingsOption,
+    ToOption,
+    TrackOption,
+    VideoStreamOption,
+    whom,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +50,7 @@ def register(app: typer.Typer) -> None:
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
             "faceswap convert scene.mp4 -m models/data --shots 3,7-9",
             "faceswap convert scene.mp4 -m models/data --keep eyes,mouth --mask painted",
+            "faceswap convert film.mkv -m models/data --settings film.toml",
             "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
             "faceswap convert scene.mp4 -m models/data --auto",
             "faceswap convert scene.mp4 -m models/data --track 3,7",
@@ -41,9 +67,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[
             Path | None, typer.Option("--output", "-o", help="Output file; default: INPUT_swapped.")
         ] = None,
-        to: Annotated[
-            str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")
-        ] = None,
+        to: ToOption = None,
         codec: Annotated[
             str | None,
             typer.Option(
@@ -60,85 +84,44 @@ def register(app: typer.Typer) -> None:
         ] = None,
         pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None,
         deliver: Annotated[
-            str,
+            str | None,
             typer.Option(help="What to write, comma list: clip, overlay, matte, raw (all .mov beside it), otio."),
-        ] = "clip",
-        faces: Annotated[
-            str | None,
-            typer.Option(help="Whom to swap: main, all or auto [auto if several people are seen at once, else main]."),
         ] = None,
-        largest: Annotated[
-            bool, typer.Option("--largest", help="Swap the largest person of each shot (--faces main).")
-        ] = False,
-        auto: Annotated[
-            bool,
-            typer.Option("--auto", help="Swap whom the model takes for one of its other identities (--faces auto)."),
-        ] = False,
-        track: Annotated[
-            str | None, typer.Option(help="Swap these tracks, like 3,7 (`faceswap index show` lists them).")
-        ] = None,
-        person: Annotated[
-            list[str] | None,
-            typer.Option(help="Picture of the person to swap; or NAME=PICTURE for --map. May be repeated."),
-        ] = None,
-        cast: Annotated[
-            str | None,
-            typer.Option(
-                "--map", help="Who becomes whom: WHO=IDENTITY,...; WHO: a name, track:N or an identity on screen."
-            ),
-        ] = None,
-        id_encoder: Annotated[
-            str | None, typer.Option(help="Network that tells people apart, for --person: an .onnx file or a name.")
-        ] = None,
-        min_cosine: Annotated[
-            float | None, typer.Option(help="How alike a track and --person must be, -1 to 1 [0.35].")
-        ] = None,
-        match: Annotated[str, typer.Option(help="Colour match: mkl or none.")] = "mkl",
-        feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None,
-        erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None,
-        keep: Annotated[
-            str | None,
-            typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),
-        ] = None,
-        occlusion: Annotated[
-            str, typer.Option(help="Hands, hair, microphones before the face: auto = they stay in front; off.")
-        ] = "auto",
-        segmenter: Annotated[
-            str | None, typer.Option(metavar="FILE.onnx", help="Network that marks the face: XSeg or face parsing.")
-        ] = None,
-        glasses: Annotated[
-            bool, typer.Option(help="With a face parsing segmenter: glasses are swapped with the face.")
-        ] = True,
-        mask: Annotated[
-            str | None,
-            typer.Option(
-                metavar="FOLDER|PNG",
-                help="Painted masks, white = swap: PNG files named by frame number (key frames will do), or one for all.",
-            ),
-        ] = None,
-        mask_use: Annotated[
-            str, typer.Option(help="multiply = painted masks only take away; replace = they are the masks.")
-        ] = "multiply",
-        min_face: Annotated[
-            int | None, typer.Option(help="Leave faces smaller than this, px, as they are [24].")
-        ] = None,
+        faces: FacesOption = None,
+        largest: LargestOption = False,
+        auto: AutoOption = False,
+        track: TrackOption = None,
+        person: PersonOption = None,
+        cast: MapOption = None,
+        id_encoder: IdEncoderOption = None,
+        min_cosine: MinCosineOption = None,
+        settings: SettingsOption = None,
+        match: MatchOption = None,
+        feather: FeatherOption = None,
+        erode: ErodeOption = None,
+        keep: KeepOption = None,
+        occlusion: OcclusionOption = None,
+        segmenter: SegmenterOption = None,
+        glasses: GlassesOption = None,
+        mask: MaskOption = None,
+        mask_use: MaskUseOption = None,
+        min_face: MinFaceOption = None,
         detector: DetectorOption = "centerface",
         landmarks: LandmarksOption = None,
         refine: RefineOption = 1,
-        interlaced: Annotated[
-            str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
-        ] = "auto",
+        interlaced: InterlacedOption = None,
         copy_untouched: Annotated[
-            bool,
-            typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped."),
-        ] = False,
+            bool | None,
+            typer.Option(
+                "--copy-untouched/--no-copy-untouched",
+                help="Copy the input's own pictures wherever no face is swapped.",
+            ),
+        ] = None,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
         ] = None,
-        video_stream: Annotated[
-            int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
-        ] = None,
+        video_stream: VideoStreamOption = None,
         shots: Annotated[
             str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
         ] = None,
@@ -147,8 +130,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None,
         trim: Annotated[
-            bool, typer.Option("--trim", help="Write only the span from the first to the last chosen frame.")
-        ] = False,
+            bool | None,
+            typer.Option("--trim/--no-trim", help="Write only the span from the first to the last chosen frame."),
+        ] = None,
         ffmpeg_filter: Annotated[
             str | None,
             typer.Option(
@@ -156,8 +140,8 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         figures: Annotated[
-            bool, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
-        ] = True,
+            bool | None, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
+        ] = None,
         strict: Annotated[
             bool, typer.Option("--strict", help="Exit with 4 when the figures of a shot are poor.")
         ] = False,
@@ -167,8 +151,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Swap the faces of a clip with a trained model."""
         from faceswap.cli.convert_words import plan_text, plan_values, summary
-        from faceswap.config import validated
-        from faceswap.convert.config import ConvertConfig
+        from faceswap.convert.overrides import config_of
         from faceswap.convert.pipeline import convert_clip
         from faceswap.convert.plan import plan_convert
         from faceswap.convert.workers import suggested_jobs
@@ -178,7 +161,7 @@ def register(app: typer.Typer) -> None:
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
         given = {
-            "faces": _whom(faces, largest, auto),
+            "faces": whom(faces, largest, auto),
             "track": track,
             "person": tuple(person) if person else None,
             "map": cast,
@@ -207,9 +190,9 @@ def register(app: typer.Typer) -> None:
             "end": end,
             "trim": trim,
             "ffmpeg_filter": ffmpeg_filter,
-            "figures": figures or strict,
+            "figures": strict or figures,
         }
-        config = validated(ConvertConfig, {k: v for k, v in given.items() if v is not None}, "convert")
+        config = config_of(settings, given, "convert")
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")
@@ -243,13 +226,3 @@ def register(app: typer.Typer) -> None:
         is_poor = strict and report.figures is not None and bool(report.figures.poor)
         if not report.is_complete or is_poor:
             raise typer.Exit(4)
-
-
-def _whom(faces: str | None, largest: bool, auto: bool) -> str | None:
-    """Return the one setting behind three options."""
-    from faceswap.errors import UsageError
-
-    said = [*([faces] if faces else []), *(["main"] if largest else []), *(["auto"] if auto else [])]
-    if len(set(said)) > 1:
-        raise UsageError(f"--faces, --largest and --auto contradict each other ({' and '.join(said)}); give one")
-    return said[0] if said else None

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
@@ -57,6 +59,7 @@ class _Place:
     shot: int
     face: Face
     role: Role
+    settings: FaceSettings
     patch: Patch
     """Cut as the role's model wants it."""
     size: tuple[int, int]
@@ -80,14 +83,18 @@ class SwapEngine:
         config: ConvertConfig,
         times: StageTimes,
         painted: PaintedMasks | None = None,
+        settings: SettingsFor | None = None,
     ) -> None:
         """Make an engine.
 
         Args:
             roles: of each track whose faces will be given. painted: hand-painted masks of the clip.
+            settings: of each face; None = those of `config` for all.
         """
         self._models, self._roles, self._config, self._times = models, roles, config, times
-        self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
+        self._settings = settings or SettingsFor.everywhere(config)
+        self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
+        self._has_memory = self._masks.has_memory or any(each.match == "mkl" for each in self._settings.all)
         self._matcher = ColorMatcher()
         self._recent: deque[_Place] = deque()
 
@@ -96,7 +103,7 @@ class SwapEngine:
         self._matcher = ColorMatcher()
         self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places and (self._config.match == "mkl" or self._masks.has_memory):
+        if places and self._has_memory:
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -126,13 +133,13 @@ class SwapEngine:
         places = []
         for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True)):
             for face in of_frame:
-                role = self._roles[face.track]
+                role, settings = self._roles[face.track], self._settings.face(frame.index, face.track)
                 crop = self._models[role.model].crop
                 with self._times.measure("crop"):
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
-                    segmentation = self._masks.segment(frame, face, crop)
-                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation))
+                    segmentation = self._masks.segment(frame, face, crop, settings)
+                places.append(_Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation))
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
@@ -154,18 +161,28 @@ class SwapEngine:
         with self._times.measure("mask"):
             crop = self._models[role.model].crop
             shaped = [
-                self._masks.make(MaskInput(p.frame, p.size, p.shot, p.face, p.patch, raw, mask, p.segmentation), crop)
+                self._masks.make(
+                    MaskInput(p.frame, p.size, p.shot, p.face, p.settings, p.patch, raw, mask, p.segmentation), crop
+                )
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
         with self._times.measure("match"):
-            matched = pixels
-            if self._config.match == "mkl":
-                keys = [(place.shot, place.face.track) for place in places]
-                matched = self._matcher.match(keys, pixels, [place.patch.pixels for place in places], shaped)
+            matched = self._matched(places, pixels, shaped)
         return [
             Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame))
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
+
+    def _matched(
+        self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return the swapped pixels in the colours of the footage, those whose settings want it."""
+        wanted = [i for i, place in enumerate(places) if place.settings.match == "mkl"]
+        keys = [(places[i].shot, places[i].face.track) for i in wanted]
+        old = [places[i].patch.pixels for i in wanted]
+        found = self._matcher.match(keys, [pixels[i] for i in wanted], old, [shaped[i] for i in wanted])
+        matched = dict(zip(wanted, found, strict=True))
+        return [matched.get(i, each) for i, each in enumerate(pixels)]
 
     def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from faceswap.convert.casting import Casting
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks, prepare_painted
 from faceswap.convert.painted_files import find_painted
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.select import chosen_faces
 from faceswap.faces.index import FaceIndex
 from faceswap.files import sha256_file
-from faceswap.masks.regions import require_regions
 from faceswap.media.reader import VideoReader
 
 
@@ -32,14 +32,15 @@ def mask_files(config: ConvertConfig) -> dict[str, str]:
         UsageError: no painted masks where some are asked for.
     """
     found = {}
-    if config.segmenter is not None and Path(config.segmenter).is_file():
-        found["segmenter"] = sha256_file(Path(config.segmenter))
+    for file in sorted({each.segmenter for each in config.of_faces if each.segmenter is not None}):
+        if Path(file).is_file():
+            found[f"segmenter {file}"] = sha256_file(Path(file))
     if config.mask is not None:
         found["mask"] = find_painted(Path(config.mask)).digest()
     return found
 
 
-def painted_masks(plan: ConvertPlan, index: FaceIndex, casting: Casting) -> Painted:
+def painted_masks(plan: ConvertPlan, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Painted:
     """Return the painted masks, ready for rendering; checks on the way that the faces show the parts to keep.
 
     Raises:
@@ -47,8 +48,7 @@ def painted_masks(plan: ConvertPlan, index: FaceIndex, casting: Casting) -> Pain
             landmarks do not show.
     """
     chosen, _ = chosen_faces(index, casting, plan.config.choice)
-    for scheme in sorted({face.scheme for faces in chosen.values() for face in faces}):
-        require_regions(plan.config.keep, scheme)
+    settings.require_regions(chosen)
     if plan.config.mask is None:
         return Painted(None)
     reader = VideoReader(plan.picture, plan.picture_stream)
