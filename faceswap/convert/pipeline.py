@@ -65,7 +65,7 @@ def convert_clip(
     start = time.perf_counter()
     if jobs < 1:
         raise UsageError(f"--jobs {jobs} is not a number of processes; use 1 or more")
-    models = _loaded(model, device)
+    models = loaded_models(model, device)
     detector = detector or make_detector(device=device)
     plan = plan_convert(input_path, models, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
     people = people_of(plan.wish, detector, encoder)
@@ -148,7 +148,10 @@ def cast_clip(
     return desk.cast(plan.wish)
 
 
-def _loaded(model: SwapModel | Path | str | Sequence[SwapModel | Path | str], device: str) -> tuple[SwapModel, ...]:
+def loaded_models(
+    model: SwapModel | Path | str | Sequence[SwapModel | Path | str], device: str
+) -> tuple[SwapModel, ...]:
+    """Return one or several models, loaded from their folders where they are not yet."""
     given = [model] if isinstance(model, (SwapModel, Path, str)) else model
     if not given:
         raise UsageError("no model was given; at least one is needed")

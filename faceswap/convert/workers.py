@@ -30,7 +30,7 @@ from faceswap.errors import FaceswapError, InterruptedRunError, ResourceError
 from faceswap.faces.cache import open_index
 from faceswap.faces.index import FaceIndex
 from faceswap.interrupt import StopRequest
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import SeekableReader, VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 
@@ -52,12 +52,16 @@ class RenderJob:
     work: Path
     is_spliced: bool
 
-    def renderer(self, index: FaceIndex, times: StageTimes) -> SegmentRenderer:
-        """Return a renderer with a reader and an engine of its own."""
+    def renderer(self, index: FaceIndex, times: StageTimes, reader: SeekableReader | None = None) -> SegmentRenderer:
+        """Return a renderer with an engine of its own.
+
+        Args:
+            reader: gives the frames of the index; None = the clip, opened anew.
+        """
         config = self.plan.config
         chosen = self.settings.steadied(chosen_faces(index, self.casting, config.choice)[0])
         engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted, self.settings)
-        reader = VideoReader(self.plan.picture, self.plan.picture_stream)
+        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
         in_fields = engine_for(engine, self.plan.field_order, chosen, is_tagged=is_tagged)

@@ -18,6 +18,7 @@ COMMANDS = [
     "extract",
     "train",
     "shots",
+    "preview",
     "convert",
     "evaluate",
     "verify",
