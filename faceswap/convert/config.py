@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from faceswap.convert.face_settings import FaceSettings, Override, comma_list
+from faceswap.convert.face_settings import FaceSettings, Override, as_words, comma_list
 from faceswap.convert.range import FrameChoice
 from faceswap.media.encode_plan import EncodeSettings
 
@@ -76,6 +76,11 @@ class ConvertConfig(FaceSettings):
 
     override: tuple[Override, ...] = ()
     """Settings for some shots, tracks or stretches of time; later ones win."""
+
+    @field_validator("track", "shots", "start", "end", mode="before")
+    @classmethod
+    def _as_words(cls, value: object) -> object:
+        return as_words(value)
 
     @field_validator("deliver", mode="before")
     @classmethod

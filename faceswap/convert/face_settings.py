@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
@@ -64,10 +65,7 @@ class Override(FaceSettings):
     @field_validator("shots", "tracks", "start", "end", mode="before")
     @classmethod
     def _written(cls, value: object) -> object:
-        """Take numbers as TOML writes them: 3, or [3, 7]."""
-        if isinstance(value, list):
-            return ",".join(map(str, value))
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        return as_words(value)
 
     @model_validator(mode="after")
     def _says_something(self) -> Override:
@@ -103,6 +101,14 @@ def in_words(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "+".join(value) or NOTHING if isinstance(value, tuple) else NOTHING if value is None else str(value)
+
+
+def as_words(value: object) -> object:
+    """Return what TOML may hold where a text is meant: 3, [3, 7], or a time of day like 00:01:02."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number or isinstance(value, datetime.time) else value
 
 
 def comma_list(value: object) -> object:

@@ -81,7 +81,8 @@ def _axis(text: str) -> Axis:
     name, separator, rest = text.partition("=")
     name = name.strip().replace("-", "_")
     if name not in FaceSettings.model_fields:
-        near = difflib.get_close_matches(name, FaceSettings.model_fields, n=1)
+        is_of_job = name in ConvertConfig.model_fields
+        near = [] if is_of_job else difflib.get_close_matches(name, FaceSettings.model_fields, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(FaceSettings.model_fields)}"
         raise UsageError(f"--grid: there is no setting {name!r} to compare; {hint}")
     words = [word.strip() for word in rest.split(",")] if separator else choices_of(name) or _USUAL.get(name, ())

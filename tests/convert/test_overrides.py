@@ -145,6 +145,15 @@ def test_what_the_clip_does_not_have_is_an_error(override: dict[str, Any], messa
         settings({**override, "feather": 0.2})
 
 
+def test_numbers_and_times_may_stand_without_quotes(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        "shots = 3\ntrack = [1, 2]\nstart = 00:01:02\n[[override]]\nshots = 2\nend = 7\nfeather = 0.1\n"
+    )
+    config = config_of(tmp_path / "a.toml", {}, "convert")
+    assert (config.shots, config.track, config.start) == ("3", "1,2", "00:01:02")
+    assert (config.override[0].shots, config.override[0].end) == ("2", "7")
+
+
 def test_a_value_that_is_the_default_is_still_an_override() -> None:
     config = validated(ConvertConfig, {"feather": 0.2, "override": [{"shots": "1", "feather": 0.08}]}, "test")
     assert config.model_dump(mode="json")["override"] == [{"feather": 0.08, "shots": "1"}]
