@@ -80,6 +80,10 @@ def register(app: typer.Typer) -> None:
         view: Annotated[
             str | None, typer.Option(help="frame = whole; face = enlarged faces [face in a grid, else frame].")
         ] = None,
+        quick: Annotated[
+            bool,
+            typer.Option("--quick", help="Look at 24 frames before each only: nearly exact, for slow networks."),
+        ] = False,
         to: ToOption = None,
         faces: FacesOption = None,
         largest: LargestOption = False,
@@ -139,7 +143,7 @@ def register(app: typer.Typer) -> None:
             input_path,
             model,
             output,
-            wish=_wish(frame, grid or (), show, view),
+            wish=_wish(frame, grid or (), show, view, quick),
             to=to,
             config=config_of(settings, given, "preview"),
             overwrite=overwrite,
@@ -154,7 +158,9 @@ def register(app: typer.Typer) -> None:
         run.console.event("preview", **report.to_json())
 
 
-def _wish(frames: list[str], grid: tuple[str, ...] | list[str], show: str, view: str | None) -> PreviewWish:
+def _wish(
+    frames: list[str], grid: tuple[str, ...] | list[str], show: str, view: str | None, quick: bool
+) -> PreviewWish:
     """Return what is to be shown.
 
     Raises:
@@ -174,7 +180,7 @@ def _wish(frames: list[str], grid: tuple[str, ...] | list[str], show: str, view:
         for word in words:
             if word not in allowed:
                 raise UsageError(f"{option}: there is no {word!r}; allowed: {', '.join(allowed)}")
-    return PreviewWish(tuple(frames), tuple(grid), kinds, view)  # type: ignore[arg-type]
+    return PreviewWish(tuple(frames), tuple(grid), kinds, view, quick)  # type: ignore[arg-type]
 
 
 def _summary(report: PreviewReport) -> str:
@@ -183,7 +189,7 @@ def _summary(report: PreviewReport) -> str:
     for row in report.frames:
         faces = ", ".join(f"track {face['track']} -> {face['to']}" for face in row.faces) or "no face to swap"
         lines.append(f"frame {row.frame}: {faces}")
-    how = "the pixels of a conversion before it is encoded" if report.has_reused_index else "near to a conversion"
+    how = "the pixels of a conversion before it is encoded" if report.is_exact else "near to a conversion"
     variants = f", {len(report.variants)} settings compared" if len(report.variants) > 1 else ""
     lines.append(f"{how}{variants}; {report.seconds:.1f} s")
     return "\n".join([*lines, str(report.output)])

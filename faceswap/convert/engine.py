@@ -94,7 +94,7 @@ class SwapEngine:
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._settings = settings or SettingsFor.everywhere(config)
         self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
-        self._has_memory = self._masks.has_memory or any(each.match == "mkl" for each in self._settings.all)
+        self._has_memory = any(each.remembers for each in self._settings.all)
         self._matcher = ColorMatcher()
         self._recent: deque[_Place] = deque()
 

@@ -45,6 +45,11 @@ class FaceSettings(Settings):
     def _no_network(cls, value: object) -> object:
         return None if value == NOTHING else value
 
+    @property
+    def remembers(self) -> bool:
+        """True when a face's picture depends on the frames before it."""
+        return self.match == "mkl" or self.occlusion == "auto"
+
     def of_each_face(self) -> FaceSettings:
         """Return these settings alone, without those of the whole job."""
         return FaceSettings.model_validate({name: getattr(self, name) for name in FaceSettings.model_fields})

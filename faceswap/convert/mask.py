@@ -63,7 +63,6 @@ class MaskMaker:
         """
         self._painted = painted
         self._occlusion = OcclusionModel()
-        self._has_memory = any(each.occlusion == "auto" for each in settings)
         self._segmenters: dict[tuple[str, bool], Segmenter] = {}
         for each in settings:
             if each.segmenter is not None and (each.segmenter, each.glasses) not in self._segmenters:
@@ -71,11 +70,6 @@ class MaskMaker:
 
                 network = make_segmenter(each.segmenter, glasses=each.glasses, device=device)
                 self._segmenters[each.segmenter, each.glasses] = network
-
-    @property
-    def has_memory(self) -> bool:
-        """True when masks depend on the frames before."""
-        return self._has_memory
 
     def begin_segment(self) -> None:
         """Forget all tracks."""

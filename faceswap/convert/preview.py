@@ -52,6 +52,8 @@ class PreviewWish:
     show: tuple[Kind, ...] = ("original", "swapped")
     view: View | None = None
     """None = whole frames, or enlarged faces in a grid."""
+    is_quick: bool = False
+    """Look at no more than `WARM_UP` frames before each: nearly the pixels of a conversion, where its segments are long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class PreviewReport:
     size: tuple[int, int]
     """(h, w) px of the picture."""
     has_reused_index: bool
-    """True: the pixels are those of `convert` before it encodes."""
+    is_exact: bool
+    """The pixels are those of `convert` before it encodes."""
     seconds: float
     notes: tuple[str, ...]
 
@@ -156,7 +159,7 @@ def preview_clip(
     job = _Job(plan, models, grid, detector, encoder, people, on_progress)
     index = known_index(plan, detector)
     with shared_cpu(models[0].compute):
-        shown, notes = _of_index(job, index, moments) if index is not None else _of_parts(job, moments)
+        shown, notes = _of_index(job, index, moments, wish.is_quick) if index is not None else _of_parts(job, moments)
     notes = [*notes, *_without_faces(shown, index)]
     view: View = wish.view or ("face" if wish.grid else "frame")
     sheet = sheet_of(
@@ -172,12 +175,13 @@ def preview_clip(
         variants=tuple(each.title for each in grid.variants),
         size=(sheet.shape[0], sheet.shape[1]),
         has_reused_index=index is not None,
+        is_exact=index is not None and not wish.is_quick,
         seconds=round(time.perf_counter() - start, 3),
         notes=(*plan.info.notes, *dict.fromkeys(notes)),
     )
 
 
-def _of_index(job: _Job, index: FaceIndex, moments: Sequence[Moment]) -> tuple[list[_Shown], list[str]]:
+def _of_index(job: _Job, index: FaceIndex, moments: Sequence[Moment], is_quick: bool) -> tuple[list[_Shown], list[str]]:
     """Return frames of a clip whose index is kept."""
     clock = ClipClock.of(index.frames)
     numbers = [clock.frame_at(moment, _OPTION) for moment in moments]
@@ -187,19 +191,31 @@ def _of_index(job: _Job, index: FaceIndex, moments: Sequence[Moment]) -> tuple[l
                 f"{_OPTION} {moment.text!r} is the end of the clip, behind its last frame; {clock.describe()}"
             )
     numbers = list(dict.fromkeys(numbers))
-    segments = plan_segments([(*wanted_frames(job.plan, index), False)], index.shots)
-    held = {number: next((s for s in segments if s.start <= number < s.stop), None) for number in numbers}
-    wanted = {
-        segment: [number for number in numbers if held[number] == segment]
-        for segment in segments
-        if segment in held.values()
-    }
-    for number in numbers:
-        if held[number] is None:  # outside what --trim keeps
-            wanted[Segment(-1, number, number + 1)] = [number]
+    wanted: dict[Segment, list[int]] = {}
+    for number in sorted(numbers):
+        segment = _alone(number) if is_quick else _segment_of(job, index, number)
+        wanted.setdefault(segment, []).append(number)
     reader = VideoReader(job.plan.picture, job.plan.picture_stream)
     rendered, casting = _rendered(job, index, wanted, reader)
     return [_Shown(number, rendered[number], casting) for number in numbers], list(casting.notes)
+
+
+def _alone(number: int) -> Segment:
+    """Return a segment of one frame: what is rendered before it is `WARM_UP` frames, as before every segment."""
+    return Segment(-1, number, number + 1)
+
+
+def _segment_of(job: _Job, index: FaceIndex, number: int) -> Segment:
+    """Return the frames from which a frame can be rendered as a conversion does, in its batches."""
+    segments = plan_segments([(*wanted_frames(job.plan, index), False)], index.shots)
+    segment = next((each for each in segments if each.start <= number < each.stop), None)
+    if segment is None:  # outside what --trim keeps: nothing is swapped there
+        return _alone(number)
+    if any(each.remembers for variant in job.grid.variants for each in variant.config.of_faces):
+        return segment
+    batch = job.plan.config.batch
+    start = number - (number - segment.start) % batch
+    return Segment(segment.number, start, min(start + batch, segment.stop))
 
 
 def _of_parts(job: _Job, moments: Sequence[Moment]) -> tuple[list[_Shown], list[str]]:
@@ -214,8 +230,7 @@ def _of_parts(job: _Job, moments: Sequence[Moment]) -> tuple[list[_Shown], list[
     ]
     for moment in moments:
         around = part_around(reader, moment, _OPTION, job.detector, job.plan.config.min_face_px, job.on_progress)
-        shot = around.index.shots[around.index.shot_of(around.frame)]
-        wanted = {Segment(0, shot.start, shot.stop): [around.frame]}
+        wanted = {_alone(around.frame): [around.frame]}
         if around.index.faces:
             rendered, casting = _rendered(job, around.index, wanted, around.part)
             shown.append(_Shown(around.number, rendered[around.frame], casting))

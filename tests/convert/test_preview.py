@@ -71,7 +71,7 @@ def require_like_converted(clip: Path, model: SwapModel, config: ConvertConfig, 
     convert_clip(clip, model, pictures, config=config.model_copy(update={"codec": "png"}), detector=detector())
     for frame in frames:
         shown, report = preview(clip, model, str(frame), config=config)
-        assert report.has_reused_index
+        assert report.is_exact
         np.testing.assert_array_equal(shown, read(pictures / f"{frame:06d}.png"))
 
 
@@ -81,6 +81,7 @@ def require_like_converted(clip: Path, model: SwapModel, config: ConvertConfig, 
         {},
         {"keep": "mouth", "override": [{"start": 20, "end": 30, "match": "none", "feather": 0.2, "keep": "none"}]},
         {"start": "10", "trim": True},
+        {"match": "none", "occlusion": "off"},
     ],
 )
 def test_a_preview_shows_the_pixels_of_a_conversion(
@@ -180,6 +181,21 @@ def test_without_an_index_only_a_stretch_is_analysed(clip: Path, model: SwapMode
     assert source.size == exact.shape[:2]
     original, _ = preview(clip, model, "30", show=("original",))
     assert np.abs(original.astype(int) - exact).mean() > 10 * difference.mean()
+
+
+def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_index(clip)
+    exact, _ = preview(clip, model, "38")
+    sizes: list[int] = []
+    real = SwapModel.swap
+    monkeypatch.setattr(SwapModel, "swap", lambda self, batch, to: sizes.append(len(batch)) or real(self, batch, to=to))
+    quick, report = preview(clip, model, "38", is_quick=True)
+    assert (report.has_reused_index, report.is_exact) == (True, False)
+    assert sum(sizes) == 24 + 1
+    assert np.abs(quick.astype(int) - exact).mean() < 0.5
+    sizes.clear()
+    preview(clip, model, "38", config=settings(match="none", occlusion="off"))
+    assert sizes == [8]
 
 
 def test_moments_are_written_like_those_of_convert(clip: Path, model: SwapModel) -> None:
