@@ -25,6 +25,8 @@ _AFTER = 16
 """Frames behind the moment: two looks of the detector at the whole picture, and what smoothing needs."""
 _RATED_FRAMES = 1000
 """Frames of a made-up table from which a clip's nominal rate is told."""
+_UNSTEADY = 0.3
+"""Frames by which a step from one frame to the next differs from the rate where that is no rounding."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,8 @@ class PartAround:
     """The wanted frame in it."""
     number: int
     """Of that frame in the clip, counted by the clip's rate."""
+    is_steady: bool
+    """The frames around keep that rate; otherwise `number` is a guess."""
 
 
 def part_around(
@@ -96,7 +100,9 @@ def part_around(
     if wanted < 0 or frame >= index.num_frames:
         raise _outside(reader, moment, option)
     seconds = (int(index.frames.pts[frame]) - zero) * reader.info.time_base
-    return PartAround(part, index, frame, round(seconds * reader.info.rate))
+    steps = np.diff(index.frames.pts) * float(reader.info.time_base * reader.info.rate)
+    is_steady = bool((np.abs(steps - 1) < _UNSTEADY).all())
+    return PartAround(part, index, frame, round(seconds * reader.info.rate), is_steady)
 
 
 def _clock(reader: VideoReader) -> ClipClock:

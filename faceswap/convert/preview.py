@@ -146,11 +146,10 @@ def preview_clip(
     start = time.perf_counter()
     source = Path(input_path)
     target = Path(output) if output is not None else source.with_name(f"{source.stem}_preview.png")
-    config = config or ConvertConfig()
     if not wish.frames or not wish.show:
         raise UsageError(f"nothing to preview; name at least one moment with {_OPTION} and one picture with --show")
     moments = [Moment.parse(text, _OPTION) for text in wish.frames]
-    grid = grid_of(config, wish.grid)
+    grid = grid_of(config or ConvertConfig(), wish.grid)
     require_writable(target, overwrite)
     models = loaded_models(model, device)
     detector = detector or make_detector(device=device)
@@ -159,26 +158,31 @@ def preview_clip(
     job = _Job(plan, models, grid, detector, encoder, people, on_progress)
     index = known_index(plan, detector)
     with shared_cpu(models[0].compute):
-        shown, notes = _of_index(job, index, moments, wish.is_quick) if index is not None else _of_parts(job, moments)
-    notes = [*notes, *_without_faces(shown, index)]
-    view: View = wish.view or ("face" if wish.grid else "frame")
-    sheet = sheet_of(
-        SheetPlan(grid, wish.show, view, plan.info), {f"frame {each.frame}": each.rendered for each in shown}
-    )
-    with disk_errors_named(target):
-        write_atomic(target, png_bytes(sheet, texts_of(plan.mark), plan.info.tags))
+        shown, notes = _of_index(job, index, moments, wish.is_quick) if index else _of_parts(job, moments)
+    notes += _without_faces(shown, index)
     return PreviewReport(
         input=source,
         output=target,
         model_sha256=plan.mark.model_sha256,
         frames=tuple(each.row for each in shown),
         variants=tuple(each.title for each in grid.variants),
-        size=(sheet.shape[0], sheet.shape[1]),
+        size=_written(target, job, wish, shown),
         has_reused_index=index is not None,
         is_exact=index is not None and not wish.is_quick,
         seconds=round(time.perf_counter() - start, 3),
         notes=(*plan.info.notes, *dict.fromkeys(notes)),
     )
+
+
+def _written(target: Path, job: _Job, wish: PreviewWish, shown: Sequence[_Shown]) -> tuple[int, int]:
+    """Write the marked picture; return its (h, w)."""
+    info = job.plan.info
+    view: View = wish.view or ("face" if wish.grid else "frame")
+    frames = {f"frame {each.frame}": each.rendered for each in shown}
+    sheet = sheet_of(SheetPlan(job.grid, wish.show, view, info), frames)
+    with disk_errors_named(target):
+        write_atomic(target, png_bytes(sheet, texts_of(job.plan.mark), info.tags))
+    return sheet.shape[0], sheet.shape[1]
 
 
 def _of_index(job: _Job, index: FaceIndex, moments: Sequence[Moment], is_quick: bool) -> tuple[list[_Shown], list[str]]:
@@ -230,6 +234,11 @@ def _of_parts(job: _Job, moments: Sequence[Moment]) -> tuple[list[_Shown], list[
     ]
     for moment in moments:
         around = part_around(reader, moment, _OPTION, job.detector, job.plan.config.min_face_px, job.on_progress)
+        if moment.unit == "frame" and not around.is_steady:
+            notes.append(
+                f"{_OPTION} {moment.text} was counted by the clip's average rate, which its frames do not keep; "
+                "name a time instead, or make the index"
+            )
         wanted = {_alone(around.frame): [around.frame]}
         if around.index.faces:
             rendered, casting = _rendered(job, around.index, wanted, around.part)

@@ -209,6 +209,23 @@ def test_moments_are_written_like_those_of_convert(clip: Path, model: SwapModel)
     assert len(set(shown.values())) == 1
 
 
+def test_frames_of_a_variable_rate_are_counted_exactly_only_with_an_index(model: SwapModel, tmp_path: Path) -> None:
+    milliseconds = [*range(0, 400, 40), *range(400, 4000, 400)]
+    clip = make_clip(
+        tmp_path / "in.mkv",
+        size=SIZE,
+        times=[90 * t for t in milliseconds],
+        picture=lambda i: astronaut_picture(SIZE, 2.0 * i),
+    )
+    _, report = preview(clip, model, "4")
+    assert any("--frame 4 was counted by the clip's average rate" in note for note in report.notes)
+    keep_index(clip)
+    by_number, report = preview(clip, model, "4")
+    by_time, _ = preview(clip, model, "0.16s")
+    assert report.frames[0].frame == 4
+    np.testing.assert_array_equal(by_number, by_time)
+
+
 @pytest.mark.parametrize("is_kept", [False, True])
 @pytest.mark.parametrize("text", ["40", "99", "2:00", "pts:5000"])
 def test_moments_outside_the_clip_are_refused(clip: Path, model: SwapModel, text: str, is_kept: bool) -> None:
