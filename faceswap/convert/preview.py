@@ -229,8 +229,9 @@ def _of_parts(job: _Job, moments: Sequence[Moment]) -> tuple[list[_Shown], list[
     reader = VideoReader(job.plan.picture, job.plan.picture_stream)
     shown = []
     notes = [
-        f"no face index of the clip is kept: up to {WARM_UP} frames before each moment and some after it were analysed, so "
-        "that colours and masks may differ a little from a conversion; `faceswap shots INPUT` makes the index"
+        f"no face index of the clip is kept: up to {WARM_UP} frames before each moment and some after it were analysed; "
+        "a conversion may differ a little in colours and masks, and in who is largest in a shot; "
+        "`faceswap shots INPUT` makes the index"
     ]
     for moment in moments:
         around = part_around(reader, moment, _OPTION, job.detector, job.plan.config.min_face_px, job.on_progress)

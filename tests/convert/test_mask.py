@@ -8,15 +8,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from makers import face_at, noise_frame, tiny_model
+from makers import face_at, frame_table, noise_frame, tiny_model
 from numpy.typing import NDArray
 from onnx_files import planted, write
 
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.painted_files import find_painted
+from faceswap.faces.index import FaceIndex
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.types import Face, Frame, Shot
@@ -82,6 +84,29 @@ def half_segmenter(path: Path) -> str:
     mask = np.zeros((1, 32, 32, 1), dtype=np.float32)
     mask[:, :, :16] = 1
     return write(path, planted({"out_mask": mask}, (1, 32, 32, 3)))
+
+
+def test_a_segmenter_may_be_one_tracks_own(model: SwapModel, tmp_path: Path) -> None:
+    file = half_segmenter(tmp_path / "half.onnx")
+    left, right = face_at(50, 60, 20), face_at(150, 60, 20, track=1)
+
+    def masks(config: ConvertConfig, settings: SettingsFor | None = None) -> list[NDArray[np.float32] | None]:
+        roles = {0: Role(0, "anna"), 1: Role(0, "anna")}
+        made = SwapEngine([model], roles, config, StageTimes(), settings=settings)
+        (rendered,) = made.process(frames(), [[left, right]], [0])
+        return [layer.patch.mask for layer in rendered.layers]
+
+    plain = masks(ConvertConfig(occlusion="off"))
+    segmented = masks(ConvertConfig(occlusion="off", segmenter=file))
+    index = FaceIndex("f", "d", frame_table(1), 1, 24, (), (), (Shot(0, 1, "start"),), (left, right))
+    for top, override, expected in (
+        (None, {"tracks": "1", "segmenter": file}, [plain[0], segmented[1]]),
+        (file, {"tracks": "1", "segmenter": "none"}, [segmented[0], plain[1]]),
+    ):
+        config = ConvertConfig.model_validate({"occlusion": "off", "segmenter": top, "override": [override]})
+        for mask, wanted in zip(masks(config, SettingsFor.of(config, index)), expected, strict=True):
+            np.testing.assert_array_equal(mask, wanted)
+    assert not np.array_equal(plain[0], segmented[0])
 
 
 def test_segmenter_says_what_of_the_face_is_swapped(model: SwapModel, tmp_path: Path) -> None:
