@@ -26,7 +26,7 @@ _KR_KB = {
 MATRICES = (*_KR_KB, "rgb")
 
 
-_TRIM_ROUNDS = 2
+_TRIM_ROUNDS = 3
 
 
 class Affine(NamedTuple):
@@ -106,43 +106,51 @@ def masked_statistics(pixels: NDArray, mask: NDArray) -> Statistics:
     return Statistics(mean, (centred * weight) @ centred.T)
 
 
-def trimmed_statistics(pixels: NDArray, mask: NDArray, trim: float = 0.3) -> Statistics:
-    """Return `masked_statistics` of what is left when the oddest share of the pixels is taken away.
+def paired_statistics(
+    source: NDArray, target: NDArray, mask: NDArray, trim: float = 0.3
+) -> tuple[Statistics, Statistics]:
+    """Return the statistics of two pictures of the same thing, from the places where they agree best.
 
-    Eyes, teeth, strands of hair and things in front of the face say nothing about the skin's colour, but they dominate
-    its covariance. Trimming both sides of a match equally shrinks both covariances equally, so their ratio stays.
+    What is in front of one of them (a hand), or looks otherwise by nature (an open eye, a beard), says nothing of the light.
+    Each round maps the source to the target by the fit so far and leaves out the share `trim` of the mask that is furthest
+    off; both sides lose the same places, so their statistics stay comparable.
 
     Args:
-        trim: share of the mask's weight that is left out, [0, 1).
+        source, target: (3, H, W) colours. mask: (1, H, W) or (H, W). trim: [0, 1).
     """
-    flat = pixels.reshape(3, -1).astype(np.float64)
     weight = np.asarray(mask, dtype=np.float64).reshape(-1)
     inside = weight > 0
-    flat, weight = flat[:, inside], weight[inside]
+    weight = weight[inside]
+    a, b = (picture.reshape(3, -1)[:, inside].astype(np.float64) for picture in (source, target))
     if not len(weight):
-        return masked_statistics(flat, weight)
-    # Around the median first: an occluder would pull a mean, and widen a covariance, towards itself.
-    centre, spread = np.median(flat[:, weight > weight.max() / 2], axis=1), np.eye(3)
+        return masked_statistics(a, weight), masked_statistics(b, weight)
+    core = weight > weight.max() / 2
+    # Medians first: an occluder would pull a mean, and widen a covariance, towards itself.
+    gain = np.median(b[:, core], axis=1) / np.maximum(np.median(a[:, core], axis=1), 1e-3)
+    fit, kept = Affine(np.diag(gain), np.zeros(3)), weight
     for _ in range(_TRIM_ROUNDS):
-        offset = flat - centre[:, None]
-        distance = (offset * np.linalg.solve(spread + 1e-6 * np.eye(3), offset)).sum(axis=0)
+        distance = np.linalg.norm(fit.linear @ a + fit.offset[:, None] - b, axis=0)
         order = np.argsort(distance)
-        limit = np.searchsorted(np.cumsum(weight[order]), (1 - trim) * weight.sum())
+        limit = int(np.searchsorted(np.cumsum(weight[order]), (1 - trim) * weight.sum()))
         kept = np.zeros_like(weight)
         kept[order[: limit + 1]] = weight[order[: limit + 1]]
-        centre, spread = masked_statistics(flat, kept)
-    return Statistics(centre, spread)
+        statistics = masked_statistics(a, kept), masked_statistics(b, kept)
+        fit = mkl_map(*statistics)
+    return statistics
 
 
 def limited(affine: Affine, around: NDArray[np.float64], max_contrast: float) -> Affine:
     """Return the map with less change of contrast, the same at the colour `around`.
 
-    Dimmer light scales mean and contrast alike, so gains are held within a factor of `max_contrast` of the ratio of the
-    means. An evenly lit face matched to a side-lit one would get black holes for eyes otherwise.
+    Dimmer or coloured light scales mean and contrast of a channel alike, so what goes beyond the channels' own gains is held
+    within a factor of `max_contrast`. An evenly lit face matched to a side-lit one would get black holes for eyes otherwise.
     """
-    exposure = float((affine.linear @ around + affine.offset).mean() / max(around.mean(), 1e-3))
-    values, vectors = np.linalg.eigh((affine.linear + affine.linear.T) / 2)
-    linear = (vectors * np.clip(values, exposure / max_contrast, exposure * max_contrast)) @ vectors.T
+    gains = (affine.linear @ around + affine.offset) / np.maximum(around, 1e-3)
+    root = np.sqrt(np.maximum(gains, 1e-3))
+    rest = affine.linear / root / root[:, None]
+    values, vectors = np.linalg.eigh((rest + rest.T) / 2)
+    rest = (vectors * np.clip(values, 1 / max_contrast, max_contrast)) @ vectors.T
+    linear = rest * root * root[:, None]
     return Affine(linear, affine.linear @ around + affine.offset - linear @ around)
 
 
@@ -157,6 +165,23 @@ def mkl_map(source: Statistics, target: Statistics, *, floor: float = 1e-5) -> A
     inverse_root = np.linalg.inv(root)
     linear = inverse_root @ _square_root(root @ (target.covariance + noise) @ root) @ inverse_root
     return Affine(linear, target.mean - linear @ source.mean)
+
+
+def reinhard_map(source: Statistics, target: Statistics, *, floor: float = 1e-5) -> Affine:
+    """Return the map that gives each channel the target's mean and spread (Reinhard et al. 2001, in RGB).
+
+    Args:
+        floor: added to the variances, so that flat patches do not divide by nothing.
+    """
+    variances = [np.diag(statistics.covariance) + floor for statistics in (source, target)]
+    linear = np.diag(np.sqrt(variances[1] / variances[0]))
+    return Affine(linear, target.mean - linear @ source.mean)
+
+
+def mean_map(source: Statistics, target: Statistics) -> Affine:
+    """Return the map that scales each channel to the target's mean, as brighter or coloured light does."""
+    linear = np.diag(target.mean / np.maximum(source.mean, 1e-3))
+    return Affine(linear, np.zeros(3))
 
 
 def _square_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -155,27 +155,36 @@ def test_equal_colours_have_no_difference() -> None:
     assert color.delta_e(portrait(), portrait()).max() == 0
 
 
-def test_trimmed_statistics_ignore_an_occluder() -> None:
+def test_paired_statistics_ignore_what_covers_one_of_the_pictures() -> None:
     random = np.random.default_rng(5)
     skin = np.array([0.6, 0.45, 0.4])[:, None, None] + 0.03 * random.standard_normal((3, 40, 40))
     occluded = skin.copy()
     occluded[:, :8] = 0.05  # a fifth of the face is behind something dark
     mask = np.ones((1, 40, 40))
-    clean, seen = color.trimmed_statistics(skin, mask), color.trimmed_statistics(occluded, mask)
-    np.testing.assert_allclose(seen.mean, clean.mean, atol=0.01)
-    untrimmed = color.masked_statistics(occluded, mask).covariance
-    assert np.linalg.norm(seen.covariance) < 3 * np.linalg.norm(clean.covariance) < 0.1 * np.linalg.norm(untrimmed)
+    source, target = color.paired_statistics(0.8 * skin, occluded, mask)
+    np.testing.assert_allclose(target.mean, source.mean / 0.8, atol=1e-3)
+    np.testing.assert_allclose(target.covariance, source.covariance / 0.64, rtol=0.05)
 
 
-def test_trimming_both_sides_hardly_disturbs_a_cast() -> None:
+def test_paired_statistics_give_the_cast_back() -> None:
     random = np.random.default_rng(6)
     shade = np.array([1.0, 0.9, 0.8])[:, None, None] * 0.1 * random.standard_normal((1, 30, 30))
     picture = 0.5 + shade + 0.02 * random.standard_normal((3, 30, 30))
     cast = np.array([[0.9, 0.05, 0], [0.05, 0.8, 0], [0, 0, 1.1]])
     changed = np.tensordot(cast, picture, 1) + 0.02
-    mask = np.ones((1, 30, 30))
-    fit = color.mkl_map(color.trimmed_statistics(changed, mask), color.trimmed_statistics(picture, mask))
+    fit = color.mkl_map(*color.paired_statistics(changed, picture, np.ones((1, 30, 30))))
     assert color.delta_e(color.transform(changed, fit), picture).mean() < 1
+
+
+def test_statistics_of_an_empty_mask_are_finite() -> None:
+    picture = np.full((3, 8, 8), 0.5)
+    for statistics in color.paired_statistics(picture, picture, np.zeros((1, 8, 8))):
+        assert np.isfinite(statistics.mean).all()
+
+
+def test_limited_map_lets_coloured_light_pass() -> None:
+    warmer = color.Affine(np.diag([0.9, 0.6, 0.4]), np.zeros(3))
+    np.testing.assert_allclose(color.limited(warmer, np.full(3, 0.6), 1.1).linear, warmer.linear)
 
 
 def test_limited_map_keeps_the_mean_and_bounds_the_contrast() -> None:

@@ -40,7 +40,14 @@ IdEncoderOption = Annotated[
     str | None, typer.Option(help="Network that tells people apart, for --person: an .onnx file or a name.")
 ]
 MinCosineOption = Annotated[float | None, typer.Option(help="How alike a track and --person must be, -1 to 1 [0.35].")]
-MatchOption = Annotated[str | None, typer.Option(help="Colour match: mkl [default] or none.")]
+MatchOption = Annotated[str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean or none.")]
+SharpnessOption = Annotated[
+    float | None, typer.Option(help="How far the face is made as sharp as the footage, 0 to 1 [1].")
+]
+GrainOption = Annotated[str | None, typer.Option(help="match = the footage's grain on the face too [default]; off.")]
+LightOption = Annotated[
+    float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
+]
 FeatherOption = Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")]
 ErodeOption = Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")]
 KeepOption = Annotated[

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import color, geometry
+from faceswap.convert.grain import Grain
 from faceswap.errors import ShapeError
 from faceswap.faces.align import patch_from_frame
 from faceswap.faces.views import sample_rgb
@@ -27,8 +28,11 @@ def cut(frame: Frame, face: Face, crop: CropSpec) -> Patch:
     return Patch(sample_rgb(frame, matrix, (crop.size, crop.size)), None, matrix)
 
 
-def paste(frame: Frame, patch: Patch) -> Frame:
+def paste(frame: Frame, patch: Patch, grain: Grain | None = None) -> Frame:
     """Return `frame` with `patch` composited over the place it was cut from.
+
+    Args:
+        grain: noise that is laid over the patch, in luma (all planes of RGB).
 
     Convention: `patch.patch_from_frame` maps frame px to patch px (continuous coordinates).
 
@@ -52,9 +56,10 @@ def paste(frame: Frame, patch: Patch) -> Frame:
         _placed(patch.mask[0], plane_from_patch, plane.shape, support)
         for plane_from_patch, plane in ((luma_from_patch, frame.planes[0]), (chroma_from_patch, frame.planes[1]))
     )
+    noise = grain.codes(luma.alpha.shape, frame) if grain is not None and luma is not None else None
     planes = [
-        _paste_plane(plane, values, placed, top)
-        for plane, values, placed in zip(frame.planes[:3], codes, (luma, chroma, chroma), strict=True)
+        _paste_plane(plane, values, placed, top, noise if not i or frame.layout.is_rgb else None)
+        for i, (plane, values, placed) in enumerate(zip(frame.planes[:3], codes, (luma, chroma, chroma), strict=True))
     ]
     return replace(frame, planes=(*planes, *frame.planes[3:]))
 
@@ -135,17 +140,19 @@ def _support_corners(mask: NDArray[np.float32]) -> NDArray[np.float64] | None:
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float64)
 
 
-def _paste_plane(plane: NDArray, values: NDArray, placed: _Placed | None, top: int) -> NDArray:
+def _paste_plane(plane: NDArray, values: NDArray, placed: _Placed | None, top: int, noise: NDArray | None) -> NDArray:
     """Blend one plane of the patch into a copy of one plane of the frame.
 
     Args:
         plane: (h, w) code values. values: (S, S) float32 code values. placed: the mask in this plane.
-        top: largest code value.
+        top: largest code value. noise: (h, w) code values added to the patch there; None = none.
     """
     if placed is None:
         return plane
     alpha, old = placed.alpha, plane[placed.place]
     new = geometry.warp(values, placed.roi_from_patch, alpha.shape, is_smooth=True)
+    if noise is not None:
+        new = new + noise
     mixed = old + alpha * (new - old)
     result = plane.copy()
     result[placed.place] = np.where(alpha > 0, np.clip(np.rint(mixed), 0, top), old)

@@ -33,7 +33,7 @@ def overlay(rendered: Rendered, blank: Frame) -> Frame:
     """Return the swapped faces over black, premultiplied, with their alpha: laid over the source they give the clip."""
     frame = blank
     for layer in rendered.layers:
-        frame = blend.paste(frame, layer.patch)
+        frame = blend.paste(frame, layer.patch, layer.grain)
     return _with_alpha(frame, [layer.patch for layer in rendered.layers])
 
 

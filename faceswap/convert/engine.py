@@ -10,10 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from faceswap import geometry
 from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
+from faceswap.convert.grain import Grain, GrainMatcher, measure
+from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
 from faceswap.convert.overrides import SettingsFor
@@ -35,6 +39,8 @@ class Layer:
     """(3, S, S) RGB [0, 1] as the network gave it."""
     patch: Patch
     """Matched to the footage, with its final mask: what is pasted."""
+    grain: Grain | None = None
+    """Noise of the footage's kind, laid over it; None = the footage has none that is seen."""
     parity: int | None = None
     """Interlaced: the field whose lines it covers, 0 = the even lines; None = all lines."""
 
@@ -66,6 +72,8 @@ class _Place:
     """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
+    noise: tuple[float, float]
+    """Of the footage there (`grain.measure`)."""
 
 
 class SwapEngine:
@@ -95,12 +103,14 @@ class SwapEngine:
         self._settings = settings or SettingsFor.everywhere(config)
         self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
         self._has_memory = any(each.remembers for each in self._settings.all)
-        self._matcher = ColorMatcher()
+        self._matchers = self._new_matchers()
+        self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
-        self._matcher = ColorMatcher()
+        self._matchers, self._grain = self._new_matchers(), GrainMatcher()
+        self._definition = DefinitionMatcher()
         self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
         if places and self._has_memory:
@@ -139,7 +149,11 @@ class SwapEngine:
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
                     segmentation = self._masks.segment(frame, face, crop, settings)
-                places.append(_Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation))
+                with self._times.measure("match"):
+                    noise = measure(frame, face)
+                places.append(
+                    _Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, noise)
+                )
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
@@ -168,21 +182,53 @@ class SwapEngine:
             ]
         with self._times.measure("match"):
             matched = self._matched(places, pixels, shaped)
+            matched = [
+                keep_light(new, place.patch.pixels, mask, place.settings.light)
+                for place, new, mask in zip(places, matched, shaped, strict=True)
+            ]
+            matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
         return [
-            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame))
+            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame), self._grain_of(place))
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
+
+    def _new_matchers(self) -> dict[str, ColorMatcher]:
+        """Return a colour match without memory for each kind that is used."""
+        return {kind: ColorMatcher(kind) for kind in {each.match for each in self._settings.all} - {"none"}}
 
     def _matched(
         self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """Return the swapped pixels in the colours of the footage, those whose settings want it."""
-        wanted = [i for i, place in enumerate(places) if place.settings.match == "mkl"]
-        keys = [(places[i].shot, places[i].face.track) for i in wanted]
-        old = [places[i].patch.pixels for i in wanted]
-        found = self._matcher.match(keys, [pixels[i] for i in wanted], old, [shaped[i] for i in wanted])
-        matched = dict(zip(wanted, found, strict=True))
-        return [matched.get(i, each) for i, each in enumerate(pixels)]
+        """Return the swapped pixels in the colours of the footage, as the settings of each face want it."""
+        matched = list(pixels)
+        for kind, matcher in self._matchers.items():
+            wanted = [i for i, place in enumerate(places) if place.settings.match == kind]
+            keys = [(places[i].shot, places[i].face.track) for i in wanted]
+            old = [places[i].patch.pixels for i in wanted]
+            found = matcher.match(keys, [pixels[i] for i in wanted], old, [shaped[i] for i in wanted])
+            for i, new in zip(wanted, found, strict=True):
+                matched[i] = new
+        return matched
+
+    def _define(self, place: _Place, new: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the swapped patch as sharp as the footage."""
+        noise = place.noise[0] if np.isfinite(place.noise[0]) else 0.0
+        shrunk = min(1.0, geometry.scale_of(place.patch.patch_from_frame))  # shrinking averages noise away
+        return self._definition.match(
+            (place.shot, place.face.track),
+            new,
+            place.patch.pixels,
+            mask,
+            noise=noise * shrunk,
+            strength=place.settings.sharpness,
+        )
+
+    def _grain_of(self, place: _Place) -> Grain | None:
+        if place.settings.grain == "off":
+            return None
+        key = (place.shot, place.face.track)
+        self._grain.observe(key, place.noise)
+        return self._grain.grain_of(key, place.frame, place.face)
 
     def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
@@ -198,5 +244,5 @@ class SwapEngine:
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:
     frame = source
     for layer in layers:
-        frame = blend.paste(frame, layer.patch)
+        frame = blend.paste(frame, layer.patch, layer.grain)
     return Rendered(source, frame, layers)

@@ -17,8 +17,15 @@ NOTHING = "none"
 class FaceSettings(Settings):
     """What may differ from face to face. A setting that is added here can be overridden and compared in a preview."""
 
-    match: Literal["mkl", "none"] = "mkl"
-    """Colour match of the swapped face to the footage."""
+    match: Literal["mkl", "reinhard", "mean", "none"] = "mkl"
+    """Colour match of the swapped face to the footage: "mkl" = mean and covariance, "reinhard" = mean and spread of each
+    channel, "mean" = the mean alone."""
+    light: float = Field(1.0, ge=0, le=1)
+    """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
+    sharpness: float = Field(1.0, ge=0, le=1)
+    """How far the face is made as sharp as the footage, sharper or softer: 0 = as the network gave it."""
+    grain: Literal["match", "off"] = "match"
+    """"match": the footage's grain is laid over the swapped face."""
     erode: float = Field(0.0, ge=0, le=0.3)
     """How much the mask is shrunk, in sides of the patch."""
     feather: float = Field(0.08, ge=0, le=0.5)
@@ -48,7 +55,7 @@ class FaceSettings(Settings):
     @property
     def remembers(self) -> bool:
         """True when a face's picture depends on the frames before it."""
-        return self.match == "mkl" or self.occlusion == "auto"
+        return self.match != "none" or self.sharpness > 0 or self.grain != "off" or self.occlusion == "auto"
 
     def of_each_face(self) -> FaceSettings:
         """Return these settings alone, without those of the whole job."""

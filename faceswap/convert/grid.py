@@ -15,6 +15,8 @@ from faceswap.errors import UsageError
 
 _USUAL = {
     "feather": ("0.04", "0.08", "0.16"),
+    "light": ("0", "0.5", "1"),
+    "sharpness": ("0", "0.5", "1"),
     "erode": ("0", "0.04", "0.08"),
     "keep": ("none", "eyes", "mouth", "eyes+mouth"),
 }

@@ -1,6 +1,6 @@
 """Matching the colours of swapped faces to the footage, steadily over time.
 
-Statistics are taken under the mask only, without their oddest share, and smoothed along a track, so that the fit does
+Statistics are taken under the mask only, where both pictures agree best, and smoothed along a track, so that the fit does
 not flicker with each frame.
 """
 
@@ -21,8 +21,11 @@ _MIN_AREA = 16.0
 
 
 _MAX_CONTRAST = 1.1
-"""Largest change of contrast beyond that of exposure, along any direction of colour."""
+"""Largest change of contrast beyond that of the light, along any direction of colour."""
 _THIN_SIDE = 48
+
+
+_MAPS = {"mkl": color.mkl_map, "reinhard": color.reinhard_map, "mean": color.mean_map}
 
 
 def _thinned(picture: NDArray) -> NDArray:
@@ -34,7 +37,13 @@ def _thinned(picture: NDArray) -> NDArray:
 class ColorMatcher:
     """Keeps the colour statistics of each track."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "mkl") -> None:
+        """Begin without memory.
+
+        Args:
+            kind: "mkl", "reinhard" or "mean".
+        """
+        self._kind = kind
         self._state: dict[tuple[int, int], tuple[Statistics, Statistics]] = {}
         self._count: dict[tuple[int, int], int] = {}
 
@@ -54,10 +63,10 @@ class ColorMatcher:
         results = []
         for key, new, old, mask in zip(keys, swapped, originals, masks, strict=True):
             if mask.sum() >= _MIN_AREA:
-                self._follow(key, *(color.trimmed_statistics(_thinned(p), _thinned(mask)) for p in (new, old)))
+                self._follow(key, *color.paired_statistics(_thinned(new), _thinned(old), _thinned(mask)))
             if key in self._state:
                 source, target = self._state[key]
-                fit = color.limited(color.mkl_map(source, target), source.mean, _MAX_CONTRAST)
+                fit = color.limited(_MAPS[self._kind](source, target), source.mean, _MAX_CONTRAST)
                 new = np.clip(color.transform(new, fit), 0, 1)
             results.append(new)
         return results

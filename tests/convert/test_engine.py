@@ -113,6 +113,6 @@ def test_layers_laid_over_the_source_give_the_frame(model: SwapModel) -> None:
     assert rendered.source is given
     again = given
     for layer in rendered.layers:
-        again = blend.paste(again, layer.patch)
+        again = blend.paste(again, layer.patch, layer.grain)
     assert same(again, rendered.frame)
     assert not np.array_equal(rendered.layers[0].raw, rendered.layers[0].patch.pixels)

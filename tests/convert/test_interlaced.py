@@ -19,7 +19,7 @@ from faceswap.models.swap_model import SwapModel
 from faceswap.types import Frame
 
 SIZE = (160, 200)
-LOSSLESS = ConvertConfig(codec="ffv1", match="none")
+LOSSLESS = ConvertConfig(codec="ffv1", match="none", grain="off", light=0)
 PARITIES = {"tff": (0, 1), "bff": (1, 0)}
 
 

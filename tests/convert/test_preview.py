@@ -81,7 +81,7 @@ def require_like_converted(clip: Path, model: SwapModel, config: ConvertConfig, 
         {},
         {"keep": "mouth", "override": [{"start": 20, "end": 30, "match": "none", "feather": 0.2, "keep": "none"}]},
         {"start": "10", "trim": True},
-        {"match": "none", "occlusion": "off"},
+        {"match": "none", "occlusion": "off", "sharpness": 0, "grain": "off"},
     ],
 )
 def test_a_preview_shows_the_pixels_of_a_conversion(
@@ -167,20 +167,20 @@ def test_mask_and_raw_are_shown(clip: Path, model: SwapModel) -> None:
 
 
 def test_without_an_index_only_a_stretch_is_analysed(clip: Path, model: SwapModel) -> None:
-    near, report = preview(clip, model, "1.2s")
+    near, report = preview(clip, model, "1.2s", config=settings(grain="off"))
     assert not report.has_reused_index
     assert report.frames[0].frame == 30
     assert any("no face index" in note for note in report.notes)
     assert not clip.with_name(".faceswap").exists()
     keep_index(clip)
-    exact, report = preview(clip, model, "30")
+    exact, report = preview(clip, model, "30", config=settings(grain="off"))
     assert report.has_reused_index
     difference = np.abs(near.astype(int) - exact)
     assert difference.mean() < 0.5  # the whole frame; colours of the face follow a shorter past
     (source,) = [frame for frame in VideoReader(clip) if frame.index == 30]
     assert source.size == exact.shape[:2]
     original, _ = preview(clip, model, "30", show=("original",))
-    assert np.abs(original.astype(int) - exact).mean() > 10 * difference.mean()
+    assert np.abs(original.astype(int) - exact).mean() > 3 * difference.mean()
 
 
 def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeyp
     assert sum(sizes) == 24 + 1
     assert np.abs(quick.astype(int) - exact).mean() < 0.5
     sizes.clear()
-    preview(clip, model, "38", config=settings(match="none", occlusion="off"))
+    preview(clip, model, "38", config=settings(match="none", occlusion="off", sharpness=0, grain="off"))
     assert sizes == [8]
 
 
@@ -278,9 +278,9 @@ def test_a_preview_is_marked_and_replaces_only_previews(clip: Path, model: SwapM
 
 def test_axes_take_values_or_all_words() -> None:
     config = ConvertConfig()
-    assert [v.title for v in grid_of(config, ["match"]).variants] == ["match=mkl", "match=none"]
+    assert [v.title for v in grid_of(config, ["grain"]).variants] == ["grain=match", "grain=off"]
     assert [v.title for v in grid_of(config, ["keep=none,eyes+mouth"]).variants] == ["keep=none", "keep=eyes+mouth"]
-    both = grid_of(config, ["match,occlusion"])
+    both = grid_of(config, ["grain,occlusion"])
     assert (len(both.variants), both.num_columns) == (4, 2)
     assert grid_of(config, []).variants[0].config == config
 

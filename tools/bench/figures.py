@@ -93,9 +93,11 @@ def _noise(scene: Scene, strength: float) -> Planes:
     return [scene.planes[0] + noise, *scene.planes[1:]]
 
 
-def _late(scene: Scene, strength: float) -> Planes:
-    """The face as it was some frames ago."""
-    return list(scene.past[max(-len(scene.past), -round(strength))]) if scene.past else scene.planes
+def _wrong_moment(scene: Scene, strength: float) -> Planes:
+    """In so many of the frames, the face of another moment."""
+    if not scene.past or scene.rng.random() >= strength:
+        return scene.planes
+    return list(scene.past[scene.rng.integers(len(scene.past))])
 
 
 FAULTS: dict[str, tuple[Fault, tuple[float, ...], tuple[str, ...]]] = {
@@ -105,7 +107,7 @@ FAULTS: dict[str, tuple[Fault, tuple[float, ...], tuple[str, ...]]] = {
     "flicker": (_flicker, (0.01, 0.02, 0.04, 0.08, 0.12), ("flicker",)),
     "hard mask": (_hard_mask, (4, 8, 14, 22, 34), ("seam_gradient", "seam_step")),
     "noise": (_noise, (0.5, 1, 1.7, 2.5, 4), ("grain",)),
-    "late": (_late, (1, 2, 4, 7, 12), ("eye_motion", "mouth_motion")),
+    "wrong moment": (_wrong_moment, (0.05, 0.15, 0.3, 0.5, 0.8), ("eye_motion", "mouth_motion")),
 }
 """Fault -> how, strengths, the figures that it is meant to move."""
 
@@ -150,7 +152,7 @@ def ladder(clip: Path, index: FaceIndex, fault: str, detector: Detector, limit: 
     finder = finder_of(VideoReader(clip).info, detector)
     rows: list[list[Observation]] = [[] for _ in strengths]
     observers = [Observer() for _ in strengths]
-    past: deque[Planes] = deque(maxlen=16)
+    past: deque[Planes] = deque(maxlen=24)
     rngs = [np.random.default_rng(7) for _ in strengths]
     for frame, face in _frames(clip, index, limit):
         planes, alphas = [plane.astype(np.float32) for plane in frame.planes[:3]], _alphas(frame, face)

@@ -1,0 +1,111 @@
+"""The footage's grain on the swapped face: networks average it out, and a clean face in a grainy picture gives the swap away.
+
+The noise of the target's skin is measured at two scales and noise of the same two strengths is laid over the pasted face only,
+in luma. It follows from frame and track alone, so that a frame comes out the same whenever and wherever it is rendered.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import color
+from faceswap.figures.detail import grain
+from faceswap.types import Face, Frame
+
+_WINDOW = 64
+"""Half the side, px, of the window in the middle of the face in which grain is measured."""
+_WINDOW_SHARE = 0.22
+"""The same in sides of the face box: skin between eyes and mouth."""
+_FOLLOW = 0.08
+_UNSEEN = 0.6 / 255
+"""Noise at full resolution that nobody sees, twice what rounding leaves; where there is less, none is added."""
+_TILE = 512
+_COARSE_SIGMA = 1.0
+_FINE_AT_HALF = 0.5
+_COARSE_AT_FULL, _COARSE_AT_HALF = 0.0851, 0.3644
+"""What `figures.detail.grain` reads off unit noise: white at half resolution, blurred by 1 px at full and at half."""
+_MAX_COARSE = 1.5
+"""Noise at half resolution that is believed, over that at full: beyond, it is the skin's own texture. Very coarse grain is added
+too weakly rather than texture for grain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """Noise for one face in one frame."""
+
+    fine: float
+    """Deviation of its white part, as luma [0, 1]."""
+    coarse: float
+    """Deviation of its blurred part."""
+    seed: int
+
+    def codes(self, shape: tuple[int, int], frame: Frame) -> NDArray[np.float32]:
+        """Return (h, w) noise in code values of the frame's luma."""
+        random = np.random.default_rng(self.seed)
+        noise = np.zeros(shape, dtype=np.float32)
+        for tile, strength in zip(_tiles(), (self.fine, self.coarse), strict=True):
+            y, x = random.integers(0, _TILE, 2)
+            rows, columns = ((np.arange(n) + start) % _TILE for n, start in zip(shape, (y, x), strict=True))
+            noise += np.float32(strength) * tile[rows[:, None], columns]
+        return noise * np.float32(color.code_scale(frame.color).linear[0, 0])
+
+
+@lru_cache(maxsize=1)
+def _tiles() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return white and blurred noise of deviation 1 that repeats without a seam."""
+    white = np.random.default_rng(20).normal(0, 1, (2, _TILE, _TILE)).astype(np.float32)
+    room = 8
+    soft = cv2.GaussianBlur(np.pad(white[1], room, mode="wrap"), (0, 0), _COARSE_SIGMA)[room:-room, room:-room]
+    return white[0], soft / soft.std()
+
+
+class GrainMatcher:
+    """Keeps the grain of each track, steadily over time."""
+
+    def __init__(self) -> None:
+        self._state: dict[Hashable, NDArray[np.float64]] = {}
+        self._count: dict[Hashable, int] = {}
+
+    def observe(self, key: Hashable, seen: tuple[float, float]) -> None:
+        """Take in what one frame shows of a track's grain (`measure`)."""
+        if not np.isfinite(seen).all():
+            return
+        new = np.square(seen)
+        if key not in self._state:
+            self._state[key], self._count[key] = new, 1
+            return
+        self._count[key] += 1
+        weight = max(_FOLLOW, 1 / self._count[key])  # a plain mean at first
+        self._state[key] = self._state[key] + weight * (new - self._state[key])
+
+    def grain_of(self, key: Hashable, frame: int, face: Face) -> Grain | None:
+        """Return the noise to add to a face; None when the footage has none that is seen."""
+        state = self._state.get(key)
+        if state is None or state[0] < _UNSEEN**2:
+            return None
+        state = np.minimum(state, [np.inf, _MAX_COARSE**2 * state[0]])
+        # Two equations: what white and blurred noise together read at full and at half resolution.
+        system = [[1.0, _COARSE_AT_FULL**2], [_FINE_AT_HALF**2, _COARSE_AT_HALF**2]]
+        fine, coarse = np.maximum(np.linalg.solve(system, state), 0)
+        seed = zlib.crc32(np.round(face.box, 3).tobytes() + frame.to_bytes(8) + (face.track + 1).to_bytes(8))
+        return Grain(float(np.sqrt(fine)), float(np.sqrt(coarse)), seed)
+
+
+def measure(frame: Frame, face: Face) -> tuple[float, float]:
+    """Return the noise of a face's middle at full and at half resolution, as luma [0, 1]; NaN = too small to tell."""
+    x, y = face.box.reshape(2, 2).mean(axis=0)
+    half = min(_WINDOW, int(_WINDOW_SHARE * float((face.box[2:] - face.box[:2]).max())))
+    y0, x0 = max(0, int(y) - half), max(0, int(x) - half)
+    window = frame.planes[0][y0 : int(y) + half, x0 : int(x) + half].astype(np.float32)
+    if min(window.shape, default=0) < 12:
+        return float("nan"), float("nan")
+    scale = float(color.code_scale(frame.color).linear[0, 0])
+    fine, coarse = grain(window, np.ones(window.shape, dtype=bool))
+    return fine / scale, coarse / scale
