@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -90,7 +90,9 @@ def validated(model: type[S], values: Mapping[str, Any], where: str) -> S:
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    name = _key_in_words(first["loc"])
+    if first["type"] == "value_error" and isinstance(first["input"], dict):
+        return f"{name}: {first['ctx']['error']}" if name else str(first["ctx"]["error"])
     if first["type"] != "extra_forbidden":
         return f"{name} = {first['input']!r}: {first['msg']}"
     allowed = _keys_at(model, first["loc"][:-1])
@@ -99,9 +101,21 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     return f"unknown key {name!r}; {hint}"
 
 
+def _key_in_words(path: Iterable[int | str]) -> str:
+    """Return "a.b", with the number of a table in a list, from 1: "override 2.feather"."""
+    words = ""
+    for part in path:
+        words += f" {part + 1}" if isinstance(part, int) else f".{part}" if words else part
+    return words
+
+
 def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
     for part in path:
-        annotation = model.model_fields[str(part)].annotation
+        if isinstance(part, int):  # a table in a list: `model` is the tables' already
+            continue
+        annotation = model.model_fields[part].annotation
+        if get_origin(annotation) in (tuple, list):
+            annotation = get_args(annotation)[0]
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation

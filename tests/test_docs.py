@@ -56,3 +56,19 @@ def test_broken_links_are_noticed(tmp_path: Path) -> None:
         "# One: *two*\n[a](#one-two) [b](page.md) [c](gone.md) [d](page.md#three) [e](https://example.org/x)"
     )
     assert broken_links(page) == ["gone.md", "page.md#three"]
+
+
+def test_every_setting_of_a_conversion_is_documented() -> None:
+    from faceswap.convert.config import ConvertConfig
+    from faceswap.convert.face_settings import FaceSettings, Override
+
+    page = (ROOT / "docs/formats/settings.md").read_text(encoding="utf-8")
+    of_faces, of_job, of_overrides = re.split(r"^## .*$", page, flags=re.MULTILINE)[1:4]
+
+    def keys(text: str) -> set[str]:
+        rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+        return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+    assert keys(of_faces) == set(FaceSettings.model_fields)
+    assert keys(of_job) == set(ConvertConfig.model_fields) - set(FaceSettings.model_fields) - {"override"}
+    assert keys(of_overrides) == set(Override.model_fields) - set(FaceSettings.model_fields)

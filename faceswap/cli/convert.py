@@ -11,9 +11,12 @@ import typer
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.convert_options import (
     EncodingOptions,
+    ExtentOptions,
     FootageOptions,
     PeopleOptions,
     PictureOptions,
+    SettingsOption,
+    ToOption,
     settings_of,
 )
 from faceswap.cli.networks import FinderOptions
@@ -32,6 +35,7 @@ def register(app: typer.Typer) -> None:
             "faceswap convert film.mkv -m models/data --copy-untouched --jobs 4",
             "faceswap convert scene.mp4 -m models/data --shots 3,7-9",
             "faceswap convert scene.mp4 -m models/data --keep eyes,mouth --mask painted",
+            "faceswap convert film.mkv -m models/data --settings film.toml",
             "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
             "faceswap convert scene.mp4 -m models/data --auto",
             "faceswap convert scene.mp4 -m models/data --track 3,7",
@@ -49,21 +53,21 @@ def register(app: typer.Typer) -> None:
         output: Annotated[
             Path | None, typer.Option("--output", "-o", help="Output file; default: INPUT_swapped.")
         ] = None,
-        to: Annotated[
-            str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")
-        ] = None,
+        to: ToOption = None,
+        settings: SettingsOption = None,
         encoding: EncodingOptions,
         people: PeopleOptions,
         picture: PictureOptions,
         finder: FinderOptions,
         footage: FootageOptions,
+        extent: ExtentOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
         ] = None,
         figures: Annotated[
-            bool, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
-        ] = True,
+            bool | None, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
+        ] = None,
         strict: Annotated[
             bool, typer.Option("--strict", help="Exit with 4 when the figures of a shot are poor.")
         ] = False,
@@ -73,8 +77,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Swap the faces of a clip with a trained model."""
         from faceswap.cli.convert_words import plan_text, plan_values, summary
-        from faceswap.config import validated
-        from faceswap.convert.config import ConvertConfig
+        from faceswap.convert.overrides import config_of
         from faceswap.convert.pipeline import convert_clip
         from faceswap.convert.plan import plan_convert
         from faceswap.convert.workers import suggested_jobs
@@ -83,8 +86,8 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        given = settings_of(people, picture, encoding, footage) | {"figures": figures or strict}
-        config = validated(ConvertConfig, given, "convert")
+        given = settings_of(people, picture, encoding, footage, extent) | {"figures": strict or figures}
+        config = config_of(settings, given, "convert")
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
         for reason in (reason for each in loaded for reason in each.rejected):
             run.console.note(f"passed over: {reason}")

@@ -1,13 +1,28 @@
-"""The options of `faceswap convert`, by topic. Fields have the names of the settings that they become (`ConvertConfig`)."""
+"""The options of `faceswap convert` and `preview`, by topic.
+
+Fields have the names of the settings that they become (`ConvertConfig`). An option that is left out is None, never the
+setting's default: that would win over a settings file. The help names the defaults.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from faceswap.errors import UsageError
+
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        metavar="FILE.toml",
+        help="Settings, and [[override]] tables for shots, tracks or stretches; options win over it.",
+    ),
+]
+ToOption = Annotated[str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +45,9 @@ class EncodingOptions:
     ] = None
     pix_fmt: Annotated[str | None, typer.Option(help="Pixel format; default: the input's.")] = None
     deliver: Annotated[
-        str, typer.Option(help="What to write, comma list: clip, overlay, matte, raw (all .mov beside it), otio.")
-    ] = "clip"
+        str | None,
+        typer.Option(help="What to write, comma list: clip [default], overlay, matte, raw (all .mov beside it), otio."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +103,16 @@ class PeopleOptions:
 class PictureOptions:
     """How the swapped face is matched, masked and laid over."""
 
-    match: Annotated[str, typer.Option(help="Colour match: mkl, reinhard, mean or none.")] = "mkl"
+    match: Annotated[str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean or none.")] = None
     light: Annotated[
         float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
     ] = None
     sharpness: Annotated[
         float | None, typer.Option(help="How far the face is made as sharp as the footage, 0 to 1 [1].")
     ] = None
-    grain: Annotated[str, typer.Option(help="match = the footage's grain on the face too; off.")] = "match"
+    grain: Annotated[str | None, typer.Option(help="match = the footage's grain on the face too [default]; off.")] = (
+        None
+    )
     feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None
     erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None
     keep: Annotated[
@@ -102,14 +120,15 @@ class PictureOptions:
         typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),
     ] = None
     occlusion: Annotated[
-        str, typer.Option(help="Hands, hair, microphones before the face: auto = they stay in front; off.")
-    ] = "auto"
+        str | None,
+        typer.Option(help="Hands, hair, microphones before the face: auto = they stay in front [default]; off."),
+    ] = None
     segmenter: Annotated[
         str | None, typer.Option(metavar="FILE.onnx", help="Network that marks the face: XSeg or face parsing.")
     ] = None
-    glasses: Annotated[bool, typer.Option(help="With a face parsing segmenter: glasses are swapped with the face.")] = (
-        True
-    )
+    glasses: Annotated[
+        bool | None, typer.Option(help="With a face parsing segmenter: glasses are swapped with the face [default].")
+    ] = None
     mask: Annotated[
         str | None,
         typer.Option(
@@ -118,8 +137,9 @@ class PictureOptions:
         ),
     ] = None
     mask_use: Annotated[
-        str, typer.Option(help="multiply = painted masks only take away; replace = they are the masks.")
-    ] = "multiply"
+        str | None,
+        typer.Option(help="multiply = painted masks only take away [default]; replace = they are the masks."),
+    ] = None
     min_face_px: Annotated[
         int | None, typer.Option("--min-face", help="Leave faces smaller than this, px, as they are [24].")
     ] = None
@@ -127,16 +147,29 @@ class PictureOptions:
 
 @dataclass(frozen=True, slots=True)
 class FootageOptions:
-    """How the clip is read, and which of it is worked on."""
+    """How the clip is read."""
 
     interlaced: Annotated[
-        str, typer.Option(help="First field: tff, bff; progressive = both show the same moment; auto = as tagged.")
-    ] = "auto"
-    copy_untouched: Annotated[
-        bool, typer.Option("--copy-untouched", help="Copy the input's own pictures wherever no face is swapped.")
-    ] = False
+        str | None,
+        typer.Option(
+            help="First field: tff, bff; progressive = both show the same moment; auto = as tagged [default]."
+        ),
+    ] = None
     video_stream: Annotated[
         int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtentOptions:
+    """Which of the clip is worked on, and what becomes of the rest."""
+
+    copy_untouched: Annotated[
+        bool | None,
+        typer.Option(
+            "--copy-untouched/--no-copy-untouched",
+            help="Copy the input's own pictures wherever no face is swapped.",
+        ),
     ] = None
     shots: Annotated[
         str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
@@ -146,8 +179,9 @@ class FootageOptions:
     ] = None
     end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None
     trim: Annotated[
-        bool, typer.Option("--trim", help="Write only the span from the first to the last chosen frame.")
-    ] = False
+        bool | None,
+        typer.Option("--trim/--no-trim", help="Write only the span from the first to the last chosen frame."),
+    ] = None
     ffmpeg_filter: Annotated[
         str | None,
         typer.Option(metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."),
@@ -155,12 +189,14 @@ class FootageOptions:
 
 
 def settings_of(
-    people: PeopleOptions, picture: PictureOptions, encoding: EncodingOptions, footage: FootageOptions
+    people: PeopleOptions, *others: PictureOptions | EncodingOptions | FootageOptions | ExtentOptions
 ) -> dict[str, Any]:
-    """Return what was said, for `ConvertConfig`; options that were left out are missing.
+    """Return what was said, for `config_of`; None = left out.
 
     Raises:
         UsageError: options that contradict each other.
     """
-    given = people.settings | asdict(picture) | asdict(encoding) | asdict(footage)
-    return {name: value for name, value in given.items() if value is not None}
+    given = people.settings
+    for group in others:
+        given |= asdict(group)
+    return given

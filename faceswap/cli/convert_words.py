@@ -33,6 +33,7 @@ def plan_values(
         "encode": f"{plan.encode.codec} {plan.encode.pix_fmt} "
         + " ".join(f"{key}={value}" for key, value in plan.encode.options.items()),
         "frames": _chosen(plan),
+        "overrides": _overrides(plan),
         "output": str(plan.output),
         "casting": casting_rows(*cast) if cast else None,
         "notes": [*plan.notes, *(cast[1].notes if cast else ())],
@@ -57,6 +58,16 @@ def _chosen(plan: ConvertPlan) -> str:
     return ", ".join(words) or "all"
 
 
+def _overrides(plan: ConvertPlan) -> str:
+    """Return which faces have settings of their own, checked as far as the clip is known."""
+    from faceswap.convert.overrides import SettingsFor
+    from faceswap.faces.cache import open_index
+
+    if plan.has_index:
+        SettingsFor.of(plan.config, open_index(plan.index_path))
+    return "; ".join(override.words for override in plan.config.override) or "none"
+
+
 def _casting(
     plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, detector: Detector
 ) -> tuple[FaceIndex, Casting] | None:
@@ -76,10 +87,10 @@ def plan_text(values: Mapping[str, object]) -> str:
     values = dict(values)
     notes, casting = values.pop("notes"), values.pop("casting")
     assert isinstance(notes, list)
-    lines = [f"{key:>8}: {value}" for key, value in values.items()]
+    lines = [f"{key:>9}: {value}" for key, value in values.items()]
     if isinstance(casting, list):
-        lines += [f"{'casting':>8}: {line}" for line in casting_lines(casting)]
-    return "\n".join([*lines, *(f"{'note':>8}: {note}" for note in notes)])
+        lines += [f"{'casting':>9}: {line}" for line in casting_lines(casting)]
+    return "\n".join([*lines, *(f"{'note':>9}: {note}" for note in notes)])
 
 
 def summary(report: ConvertReport) -> str:

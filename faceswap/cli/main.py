@@ -13,7 +13,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from faceswap import __version__
-from faceswap.cli import bench, convert, demo, evaluate, extract, faceset, index, models, recipes, shots, train, verify
+from faceswap.cli import (
+    bench,
+    convert,
+    demo,
+    evaluate,
+    extract,
+    faceset,
+    index,
+    models,
+    preview,
+    recipes,
+    shots,
+    train,
+    verify,
+)
 from faceswap.errors import FaceswapError
 
 app = typer.Typer(
@@ -43,7 +57,7 @@ def _root(
     pass
 
 
-for module in (demo, extract, train, shots, convert, evaluate, verify, bench):
+for module in (demo, extract, train, shots, preview, convert, evaluate, verify, bench):
     module.register(app)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")

@@ -19,7 +19,7 @@ from faceswap.errors import NoFaceError, UsageError
 from faceswap.faces.base import IdentityEncoder
 from faceswap.faces.identity import cosines, track_vectors
 from faceswap.faces.index import FaceIndex
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import SeekableReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, ignore_progress
 from faceswap.types import Face
@@ -52,7 +52,7 @@ class _Seen:
 class CastingDesk:
     """All that a decision can rest on."""
 
-    reader: VideoReader
+    reader: SeekableReader
     index: FaceIndex
     models: Sequence[SwapModel]
     choice: FrameChoice = field(default_factory=FrameChoice)

@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from faceswap.config import Settings
+from faceswap.convert.face_settings import FaceSettings, Override, as_words, comma_list
 from faceswap.convert.range import FrameChoice
-from faceswap.masks.regions import Region
 from faceswap.media.encode_plan import EncodeSettings
 
 DEFAULT_CODEC = "libx264"
@@ -17,8 +16,8 @@ CASTING_SETTINGS = {"faces", "track", "person", "map", "min_cosine"}
 Deliverable = Literal["clip", "overlay", "matte", "raw", "otio"]
 
 
-class ConvertConfig(Settings):
-    """Settings of one conversion."""
+class ConvertConfig(FaceSettings):
+    """Settings of one conversion: those that act on each face, and those of the whole job."""
 
     faces: Literal["main", "all", "auto"] | None = None
     """Who is swapped: "main" = in each shot the person who fills most of the picture; "all" = every face found; "auto" =
@@ -34,32 +33,8 @@ class ConvertConfig(Settings):
     second model."""
     min_cosine: float = Field(0.35, ge=-1, le=1)
     """How alike a track and the pictures of `person` must be."""
-    match: Literal["mkl", "reinhard", "mean", "none"] = "mkl"
-    """Colour match of the swapped face to the footage: "mkl" = mean and covariance, "reinhard" = mean and spread of each
-    channel, "mean" = the mean alone."""
-    light: float = Field(1.0, ge=0, le=1)
-    """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
-    sharpness: float = Field(1.0, ge=0, le=1)
-    """How far the face is made as sharp as the footage, sharper or softer: 0 = as the network gave it."""
-    grain: Literal["match", "off"] = "match"
-    """"match": the footage's grain is laid over the swapped face."""
-    erode: float = Field(0.0, ge=0, le=0.3)
-    """How much the mask is shrunk, in sides of the patch."""
-    feather: float = Field(0.08, ge=0, le=0.5)
-    """Width of the mask's soft edge, in sides of the patch."""
-    keep: tuple[Region, ...] = ()
-    """Parts of the face that stay the actor's own: eyes, mouth, brows, nose, teeth."""
-    occlusion: Literal["auto", "off"] = "auto"
-    """"auto": hands, hair, microphones in front of the face are found by comparing it with the swapped face and with how this
-    person usually looks, and stay in front."""
-    segmenter: str | None = None
-    """ONNX file of a network that says which pixels are face: XSeg's kind or face parsing's (BiSeNet)."""
-    glasses: bool = True
-    """With a face parsing segmenter: glasses are swapped with the face; False = the actor's own stay."""
     mask: str | None = None
     """Hand-painted masks: a folder of PNG files named by their frame's number, or one PNG for all frames."""
-    mask_use: Literal["multiply", "replace"] = "multiply"
-    """"multiply": only what is white in the painted mask too is swapped; "replace": it is the mask."""
     min_face_px: int = Field(24, ge=8)
     """Smaller faces (larger side of the box) stay as they are."""
     ffmpeg_filter: str | None = None
@@ -99,12 +74,18 @@ class ConvertConfig(Settings):
     trim: bool = False
     """The output holds only the span from the first to the last chosen frame."""
 
-    @field_validator("deliver", "keep", mode="before")
+    override: tuple[Override, ...] = ()
+    """Settings for some shots, tracks or stretches of time; later ones win."""
+
+    @field_validator("track", "shots", "start", "end", mode="before")
+    @classmethod
+    def _as_words(cls, value: object) -> object:
+        return as_words(value)
+
+    @field_validator("deliver", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Take a comma list, as the command line gives it; each thing once, in the order asked for."""
-        names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
-        return tuple(dict.fromkeys(names)) if isinstance(names, (list, tuple)) else names
+        return comma_list(value)
 
     @field_validator("person", mode="before")
     @classmethod
@@ -117,6 +98,12 @@ class ConvertConfig(Settings):
         if not set(value) - {"otio"}:
             raise ValueError("a timeline needs something to show; add clip, overlay, matte or raw")
         return value
+
+    @property
+    def of_faces(self) -> tuple[FaceSettings, ...]:
+        """Settings that some face may have: those of the whole job, then those with each override alone."""
+        base = self.of_each_face()
+        return (base, *(base.model_copy(update=override.values) for override in self.override))
 
     @property
     def choice(self) -> FrameChoice:

@@ -15,10 +15,12 @@ from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.definition import DefinitionMatcher
+from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.grain import Grain, GrainMatcher, measure
 from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
@@ -63,6 +65,7 @@ class _Place:
     shot: int
     face: Face
     role: Role
+    settings: FaceSettings
     patch: Patch
     """Cut as the role's model wants it."""
     size: tuple[int, int]
@@ -88,25 +91,29 @@ class SwapEngine:
         config: ConvertConfig,
         times: StageTimes,
         painted: PaintedMasks | None = None,
+        settings: SettingsFor | None = None,
     ) -> None:
         """Make an engine.
 
         Args:
             roles: of each track whose faces will be given. painted: hand-painted masks of the clip.
+            settings: of each face; None = those of `config` for all.
         """
         self._models, self._roles, self._config, self._times = models, roles, config, times
-        self._masks = MaskMaker(config, painted=painted, device=str(models[0].compute.device))
-        self._matcher = ColorMatcher(self._config.match)
+        self._settings = settings or SettingsFor.everywhere(config)
+        self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
+        self._has_memory = any(each.remembers for each in self._settings.all)
+        self._matchers = self._new_matchers()
         self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
-        self._matcher, self._grain = ColorMatcher(self._config.match), GrainMatcher()
+        self._matchers, self._grain = self._new_matchers(), GrainMatcher()
         self._definition = DefinitionMatcher()
         self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
-        if places:
+        if places and self._has_memory:
             self._swap_and_match(places)
 
     def forget(self) -> None:
@@ -136,15 +143,17 @@ class SwapEngine:
         places = []
         for i, (frame, of_frame, shot) in enumerate(zip(frames, faces, shots, strict=True)):
             for face in of_frame:
-                role = self._roles[face.track]
+                role, settings = self._roles[face.track], self._settings.face(frame.index, face.track)
                 crop = self._models[role.model].crop
                 with self._times.measure("crop"):
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
-                    segmentation = self._masks.segment(frame, face, crop)
+                    segmentation = self._masks.segment(frame, face, crop, settings)
                 with self._times.measure("match"):
                     noise = measure(frame, face)
-                places.append(_Place(i, frame.index, shot, face, role, patch, frame.size, segmentation, noise))
+                places.append(
+                    _Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, noise)
+                )
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
             self._recent.popleft()
@@ -166,23 +175,40 @@ class SwapEngine:
         with self._times.measure("mask"):
             crop = self._models[role.model].crop
             shaped = [
-                self._masks.make(MaskInput(p.frame, p.size, p.shot, p.face, p.patch, raw, mask, p.segmentation), crop)
+                self._masks.make(
+                    MaskInput(p.frame, p.size, p.shot, p.face, p.settings, p.patch, raw, mask, p.segmentation), crop
+                )
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
         with self._times.measure("match"):
-            originals = [place.patch.pixels for place in places]
-            matched = pixels
-            if self._config.match != "none":
-                keys = [(place.shot, place.face.track) for place in places]
-                matched = self._matcher.match(keys, pixels, originals, shaped)
+            matched = self._matched(places, pixels, shaped)
             matched = [
-                keep_light(*triple, self._config.light) for triple in zip(matched, originals, shaped, strict=True)
+                keep_light(new, place.patch.pixels, mask, place.settings.light)
+                for place, new, mask in zip(places, matched, shaped, strict=True)
             ]
             matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
         return [
             Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame), self._grain_of(place))
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
+
+    def _new_matchers(self) -> dict[str, ColorMatcher]:
+        """Return a colour match without memory for each kind that is used."""
+        return {kind: ColorMatcher(kind) for kind in {each.match for each in self._settings.all} - {"none"}}
+
+    def _matched(
+        self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return the swapped pixels in the colours of the footage, as the settings of each face want it."""
+        matched = list(pixels)
+        for kind, matcher in self._matchers.items():
+            wanted = [i for i, place in enumerate(places) if place.settings.match == kind]
+            keys = [(places[i].shot, places[i].face.track) for i in wanted]
+            old = [places[i].patch.pixels for i in wanted]
+            found = matcher.match(keys, [pixels[i] for i in wanted], old, [shaped[i] for i in wanted])
+            for i, new in zip(wanted, found, strict=True):
+                matched[i] = new
+        return matched
 
     def _define(self, place: _Place, new: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the swapped patch as sharp as the footage."""
@@ -194,11 +220,11 @@ class SwapEngine:
             place.patch.pixels,
             mask,
             noise=noise * shrunk,
-            strength=self._config.sharpness,
+            strength=place.settings.sharpness,
         )
 
     def _grain_of(self, place: _Place) -> Grain | None:
-        if self._config.grain == "off":
+        if place.settings.grain == "off":
             return None
         key = (place.shot, place.face.track)
         self._grain.observe(key, place.noise)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from faceswap.errors import FaceswapError
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import SeekableReader
 from faceswap.progress import StageTimes
 from faceswap.threads import read_ahead
 from faceswap.types import Frame, FrameTable
@@ -17,7 +17,7 @@ _QUEUE_DEPTH = 12
 class FrameFeed:
     """Gives runs of frames; a run that follows on the last one costs no seek."""
 
-    def __init__(self, reader: VideoReader, table: FrameTable, times: StageTimes) -> None:
+    def __init__(self, reader: SeekableReader, table: FrameTable, times: StageTimes) -> None:
         self._reader, self._table, self._times = reader, table, times
         self._frames: Generator[Frame, None, None] | None = None
         self._next = -1

@@ -15,7 +15,7 @@ from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
 from faceswap.convert.mask_files import mask_files, painted_masks
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
-from faceswap.convert.painted import PaintedMasks
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.range import span
@@ -85,7 +85,7 @@ class Made:
     """Frames that an earlier run had finished."""
 
 
-def make_output(run: ConvertRun, index: FaceIndex, casting: Casting) -> Made:
+def make_output(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Made:
     """Make the output; where copied parts turn out not to be the source's pictures, everything is encoded instead."""
     plan = run.plan
     notes: list[str] = []
@@ -93,13 +93,13 @@ def make_output(run: ConvertRun, index: FaceIndex, casting: Casting) -> Made:
         try:
             copies = _plan_copies(run, index, casting)
             spliced = replace(plan, encode=fitted(plan.encode, plan.info))
-            made = _make(replace(run, plan=spliced), index, casting, copies)
+            made = _make(replace(run, plan=spliced), index, casting, settings, copies)
             return replace(made, notes=(*_splice_notes(plan), *made.notes))
         except _NothingToCopyError as error:
             notes.append(f"nothing was copied from the source, everything was encoded: {error}")
         except CopyMismatchError as error:
             notes.append(f"everything was encoded: the parts copied from the source did not fit ({error})")
-    made = _make(run, index, casting, None)
+    made = _make(run, index, casting, settings, None)
     return replace(made, notes=(*notes, *made.notes))
 
 
@@ -126,7 +126,7 @@ def _plan_copies(run: ConvertRun, index: FaceIndex, casting: Casting) -> CopyPla
         )
     chosen, _ = chosen_faces(index, casting, plan.config.choice)
     try:
-        return plan_copies(plan.info, plan.encode, index.frames, chosen.keys(), _wanted_frames(plan, index))
+        return plan_copies(plan.info, plan.encode, index.frames, chosen.keys(), wanted_frames(plan, index))
     except UnsupportedInputError as error:
         raise _NothingToCopyError(str(error)) from error
 
@@ -139,22 +139,25 @@ def _splice_notes(plan: ConvertPlan) -> list[str]:
     return []
 
 
-def _wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
+def wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
     """Return the run of frames that the output holds, half-open."""
     if not plan.config.trim:
         return 0, index.num_frames
     return span(plan.config.choice.ranges(index))
 
 
-def _make(run: ConvertRun, index: FaceIndex, casting: Casting, copies: CopyPlan | None) -> Made:
+def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor, copies: CopyPlan | None) -> Made:
     plan = run.plan
-    frames = _wanted_frames(plan, index)
+    frames = wanted_frames(plan, index)
     facts = _job_facts(run, casting, copies)
-    painted = painted_masks(plan, index, casting)
+    painted = painted_masks(plan, index, casting, settings)
     segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
     with open_work_folder(plan.work_path, facts) as work:
         done = work.take_stock(segments, index.frames.pts.tolist())
-        _render(run, index, casting, painted.masks, segments, done, work)
+        job = RenderJob(
+            plan, run.models, casting, painted.masks, settings, work.path, any(s.is_copied for s in segments)
+        )
+        _render(run, job, index, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
         outputs = outputs_of(products, work)
@@ -225,9 +228,8 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
 
 def _render(
     run: ConvertRun,
+    job: RenderJob,
     index: FaceIndex,
-    casting: Casting,
-    painted: PaintedMasks | None,
     segments: list[Segment],
     done: dict[int, SegmentRecord],
     work: WorkFolder,
@@ -248,7 +250,6 @@ def _render(
         num_done += count
         run.on_progress(Progress("render", num_done, num_frames))
 
-    job = RenderJob(run.plan, run.models, casting, painted, work.path, is_spliced=any(s.is_copied for s in segments))
     try:
         if run.jobs > 1 and len(waiting) > 1:
             num_processes = min(run.jobs, len(waiting))

@@ -6,6 +6,7 @@ painted mask, less the parts that stay the actor's own. Those last have edges of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import geometry, masks
-from faceswap.convert.config import ConvertConfig
+from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.painted import PaintedMasks
 from faceswap.faces.align import canonical_from_frame, canonical_landmarks
 from faceswap.faces.views import render_view
@@ -34,6 +35,7 @@ class MaskInput:
     """(h, w) px of the frame, or of the field."""
     shot: int
     face: Face
+    settings: FaceSettings
     patch: Patch
     """As cut from the frame."""
     swapped: NDArray[np.float32]
@@ -50,34 +52,34 @@ class MaskMaker:
     What it remembers of tracks (their usual look) starts afresh at each segment, as the engine's colours do.
     """
 
-    def __init__(self, config: ConvertConfig, *, painted: PaintedMasks | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, settings: Sequence[FaceSettings], *, painted: PaintedMasks | None = None, device: str = "auto"
+    ) -> None:
         """Prepare for a conversion.
 
         Args:
-            painted: hand-painted masks of the clip. device: where a segmentation network runs.
+            settings: all that faces may have. painted: hand-painted masks of the clip.
+            device: where segmentation networks run.
         """
-        self._config, self._painted = config, painted
+        self._painted = painted
         self._occlusion = OcclusionModel()
-        self._segmenter: Segmenter | None = None
-        if config.segmenter is not None:
-            from faceswap.faces.registry import make_segmenter
+        self._segmenters: dict[tuple[str, bool], Segmenter] = {}
+        for each in settings:
+            if each.segmenter is not None and (each.segmenter, each.glasses) not in self._segmenters:
+                from faceswap.faces.registry import make_segmenter
 
-            self._segmenter = make_segmenter(config.segmenter, glasses=config.glasses, device=device)
-
-    @property
-    def has_memory(self) -> bool:
-        """True when masks depend on the frames before."""
-        return self._config.occlusion == "auto"
+                network = make_segmenter(each.segmenter, glasses=each.glasses, device=device)
+                self._segmenters[each.segmenter, each.glasses] = network
 
     def begin_segment(self) -> None:
         """Forget all tracks."""
         self._occlusion = OcclusionModel()
 
-    def segment(self, frame: Frame, face: Face, crop: CropSpec) -> NDArray[np.float32] | None:
+    def segment(self, frame: Frame, face: Face, crop: CropSpec, settings: FaceSettings) -> NDArray[np.float32] | None:
         """Return the segmentation network's mask of a face as (1, S, S) of a crop; None without such a network."""
-        network = self._segmenter
-        if network is None:
+        if settings.segmenter is None:
             return None
+        network = self._segmenters[settings.segmenter, settings.glasses]
         matrix = geometry.compose(network.patch_from_canonical, canonical_from_frame(face))
         picture = render_view(frame, matrix, (network.size, network.size))
         crop_from_network = geometry.compose(
@@ -89,12 +91,12 @@ class MaskMaker:
 
     def make(self, given: MaskInput, crop: CropSpec) -> NDArray[np.float32]:
         """Return the final (1, S, S) mask of a face; those of a track are made in the order of their frames."""
-        config = self._config
+        settings = given.settings
         points, scheme = canonical_landmarks(given.face), given.face.scheme
         painted = None
         if self._painted is not None:
             painted = self._painted.in_patch(given.frame, given.face, given.patch, crop, given.size)
-        if painted is not None and config.mask_use == "replace":
+        if painted is not None and settings.mask_use == "replace":
             mask = painted
         else:
             mask = masks.face_hull(points, crop, scheme)
@@ -102,12 +104,12 @@ class MaskMaker:
                 mask = mask * np.maximum(given.network, masks.face_core(points, crop, scheme))
             if given.segmentation is not None:
                 mask = mask * given.segmentation
-            shaped = masks.shape_edge(mask, erode=config.erode * crop.size, feather=config.feather * crop.size)
+            shaped = masks.shape_edge(mask, erode=settings.erode * crop.size, feather=settings.feather * crop.size)
             # What covers the face has edges of its own, which are sharp: no feather there.
-            mask = shaped * self._visible(given, mask, crop) if config.occlusion == "auto" else shaped
+            mask = shaped * self._visible(given, mask, crop) if settings.occlusion == "auto" else shaped
             mask = mask if painted is None else mask * painted
-        if config.keep:
-            mask = mask * (1 - region_mask(points, crop, config.keep, scheme))
+        if settings.keep:
+            mask = mask * (1 - region_mask(points, crop, settings.keep, scheme))
         return masks.with_clean_support(mask)
 
     def _visible(self, given: MaskInput, mask: NDArray[np.float32], crop: CropSpec) -> NDArray[np.float32]:

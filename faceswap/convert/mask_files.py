@@ -7,13 +7,13 @@ from pathlib import Path
 
 from faceswap.convert.casting import Casting
 from faceswap.convert.config import ConvertConfig
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks, prepare_painted
 from faceswap.convert.painted_files import find_painted
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.select import chosen_faces
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.network_files import find_network
-from faceswap.masks.regions import require_regions
 from faceswap.media.reader import VideoReader
 
 
@@ -32,15 +32,18 @@ def mask_files(config: ConvertConfig) -> dict[str, str]:
         UsageError: no painted masks, or no segmenter, where some are asked for.
     """
     found = {}
-    if config.segmenter is not None:
-        # By its bytes: what a name of the store or a pack stands for may be another file the next time.
-        found["segmenter"] = find_network(config.segmenter, "segmenter").sha256
+    # By its bytes: what a name of the store or a pack stands for may be another file the next time.
+    names = [each.segmenter for each in config.of_faces]
+    digests = {name: find_network(name, "segmenter").sha256 for name in set(names) if name is not None}
+    for number, name in enumerate(names):
+        if name is not None:
+            found[f"segmenter of override {number}" if number else "segmenter"] = digests[name]
     if config.mask is not None:
         found["mask"] = find_painted(Path(config.mask)).digest()
     return found
 
 
-def painted_masks(plan: ConvertPlan, index: FaceIndex, casting: Casting) -> Painted:
+def painted_masks(plan: ConvertPlan, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Painted:
     """Return the painted masks, ready for rendering; checks on the way that the faces show the parts to keep.
 
     Raises:
@@ -48,8 +51,7 @@ def painted_masks(plan: ConvertPlan, index: FaceIndex, casting: Casting) -> Pain
             landmarks do not show.
     """
     chosen, _ = chosen_faces(index, casting, plan.config.choice)
-    for scheme in sorted({face.scheme for faces in chosen.values() for face in faces}):
-        require_regions(plan.config.keep, scheme)
+    settings.require_regions(chosen)
     if plan.config.mask is None:
         return Painted(None)
     reader = VideoReader(plan.picture, plan.picture_stream)

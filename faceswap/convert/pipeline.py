@@ -11,6 +11,7 @@ from faceswap.convert.casting import Casting, casting_rows
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.figures import measure_result
 from faceswap.convert.make import ConvertRun, make_output
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan, plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
@@ -64,7 +65,7 @@ def convert_clip(
     start = time.perf_counter()
     if jobs < 1:
         raise UsageError(f"--jobs {jobs} is not a number of processes; use 1 or more")
-    models = _loaded(model, device)
+    models = loaded_models(model, device)
     detector = detector or make_detector(device=device)
     plan = plan_convert(input_path, models, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
     people = people_of(plan.wish, detector, encoder)
@@ -74,9 +75,10 @@ def convert_clip(
         run = ConvertRun(plan, models, jobs, overwrite, StageTimes(), on_progress, stop)
         index = load_index(plan.index_path, plan.fingerprint, detector.name, plan.config.min_face_px)
         index = index or _analyse(run, detector)
+        settings = SettingsFor.of(plan.config, index)
         with run.times.measure("who is who"):
             casting = cast_clip(plan, models, index, encoder, people, on_progress)
-        made = make_output(run, index, casting)
+        made = make_output(run, index, casting, settings)
         figures = None
         if plan.config.figures:
             with run.times.measure("figures"):
@@ -98,6 +100,7 @@ def convert_clip(
         seconds=round(seconds, 3),
         fps=round(num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(num_frames),
+        settings=plan.config.model_dump(mode="json"),
         checks=made.checks,
         figures=figures,
         is_complete=not index.shortfalls,
@@ -145,7 +148,10 @@ def cast_clip(
     return desk.cast(plan.wish)
 
 
-def _loaded(model: SwapModel | Path | str | Sequence[SwapModel | Path | str], device: str) -> tuple[SwapModel, ...]:
+def loaded_models(
+    model: SwapModel | Path | str | Sequence[SwapModel | Path | str], device: str
+) -> tuple[SwapModel, ...]:
+    """Return one or several models, loaded from their folders where they are not yet."""
     given = [model] if isinstance(model, (SwapModel, Path, str)) else model
     if not given:
         raise UsageError("no model was given; at least one is needed")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.names import product_path, product_paths
+from faceswap.convert.overrides import words_of
 from faceswap.convert.painted_files import find_painted
 from faceswap.convert.timeline import open_otio
 from faceswap.errors import ProvenanceError, UsageError
@@ -58,6 +59,8 @@ def check_words(config: ConvertConfig) -> None:
     Raises:
         UsageError: with the remedy.
     """
+    for number, override in enumerate(config.override, start=1):
+        words_of(override, number)
     if config.choice.is_everything and config.trim:
         raise UsageError("--trim keeps the chosen frames only; choose some with --shots, --start or --end")
     if config.trim and "otio" in config.deliver:
@@ -96,10 +99,10 @@ def check_masks(config: ConvertConfig, info: ClipInfo) -> None:
         files = find_painted(Path(config.mask))
         if config.ffmpeg_filter is None:  # a filter may change the size
             files.require_fit(upright_from_frame(info.size, info.upright_from_stored)[1])
-    elif config.mask_use == "replace":
+    elif any(each.mask_use == "replace" for each in config.of_faces):
         raise UsageError("--mask-use replace needs painted masks; give them with --mask")
-    if config.segmenter is not None:
-        make_segmenter(config.segmenter, glasses=config.glasses, device="cpu")
+    for file, glasses in {(each.segmenter, each.glasses) for each in config.of_faces if each.segmenter is not None}:
+        make_segmenter(file, glasses=glasses, device="cpu")
 
 
 def check_mark(encode: EncodePlan) -> None:

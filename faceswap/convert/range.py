@@ -24,18 +24,23 @@ class FrameChoice:
     start: Moment | None = None
     end: Moment | None = None
     """The first moment after the choice."""
+    before: str = "--"
+    """What stands before the names of the settings in messages: "--" for options."""
 
     @classmethod
-    def parse(cls, shots: str | None = None, start: str | None = None, end: str | None = None) -> FrameChoice:
+    def parse(
+        cls, shots: str | None = None, start: str | None = None, end: str | None = None, *, before: str = "--"
+    ) -> FrameChoice:
         """Read the words of `--shots`, `--start`, `--end`.
 
         Raises:
             UsageError: what is not understood, with what is allowed.
         """
         return cls(
-            None if shots is None else _parse_shots(shots),
-            None if start is None else Moment.parse(start, "--start"),
-            None if end is None else Moment.parse(end, "--end"),
+            None if shots is None else _parse_shots(shots, f"{before}shots"),
+            None if start is None else Moment.parse(start, f"{before}start"),
+            None if end is None else Moment.parse(end, f"{before}end"),
+            before,
         )
 
     @property
@@ -49,17 +54,18 @@ class FrameChoice:
             UsageError: no such shot or moment, or nothing is left.
         """
         clock = ClipClock.of(index.frames)
-        first = 0 if self.start is None else clock.frame_at(self.start, "--start")
-        after = index.num_frames if self.end is None else clock.frame_at(self.end, "--end")
+        sign = self.before
+        first = 0 if self.start is None else clock.frame_at(self.start, f"{sign}start")
+        after = index.num_frames if self.end is None else clock.frame_at(self.end, f"{sign}end")
         if first >= after:
             start, end = (moment.text if moment else "not given" for moment in (self.start, self.end))
-            raise UsageError(f"--start {start} and --end {end} leave no frame between them; {clock.describe()}")
+            raise UsageError(f"{sign}start {start} and {sign}end {end} leave no frame between them; {clock.describe()}")
         if self.shots is None:
             return ((first, after),)
         runs = [run for number in self._shot_numbers(index) if (run := _within(index, number, first, after))]
         if not runs:
             raise UsageError(
-                f"the shots of --shots lie outside --start and --end (frames {first} to {after}); "
+                f"the shots of {sign}shots lie outside {sign}start and {sign}end (frames {first} to {after}); "
                 "`faceswap shots` lists the shots"
             )
         return _joined(runs)
@@ -73,7 +79,7 @@ class FrameChoice:
                 if not 1 <= number <= count:
                     known = "one shot: 1" if count == 1 else f"{count} shots: 1 to {count}"
                     raise UsageError(
-                        f"--shots: there is no shot {number}; the clip has {known} (`faceswap shots` lists them)"
+                        f"{self.before}shots: there is no shot {number}; the clip has {known} (`faceswap shots` lists them)"
                     )
         return sorted({number - 1 for low, high in self.shots for number in range(low, high + 1)})
 
@@ -83,15 +89,15 @@ def span(ranges: Ranges) -> tuple[int, int]:
     return ranges[0][0], ranges[-1][1]
 
 
-def _parse_shots(text: str) -> tuple[tuple[int, int], ...]:
+def _parse_shots(text: str, option: str) -> tuple[tuple[int, int], ...]:
     runs = []
     for word in text.split(","):
         match = _SHOTS.fullmatch(word.strip())
         if match is None:
-            raise UsageError(f"--shots {text!r} is not understood; allowed: numbers and ranges from 1, like 3,7-9")
+            raise UsageError(f"{option} {text!r} is not understood; allowed: numbers and ranges from 1, like 3,7-9")
         low, high = int(match[1]), int(match[2] or match[1])
         if low > high:
-            raise UsageError(f"--shots {text!r}: {word.strip()} runs backwards; write {high}-{low}")
+            raise UsageError(f"{option} {text!r}: {word.strip()} runs backwards; write {high}-{low}")
         runs.append((low, high))
     return tuple(runs)
 

@@ -12,7 +12,7 @@ from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.samples import best_faces, frames_with
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import SeekableReader
 from faceswap.models.likeness import Likeness
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress
@@ -51,7 +51,7 @@ class _Scores:
 
 
 def likeness_by_rebuilding(
-    reader: VideoReader,
+    reader: SeekableReader,
     index: FaceIndex,
     tracks: Mapping[int, Sequence[Face]],
     models: Sequence[SwapModel],

@@ -149,9 +149,8 @@ class SegmentRenderer:
         try:
             with closing(self.feed):
                 for segment in segments:
-                    self._prepare(segment)
-                    for batch in self._batches(segment.start, segment.stop):
-                        for rendered in self.engine.process(batch, *self._faces(batch)):
+                    for batch in self.batches(segment):
+                        for rendered in batch:
                             queue.put((segment, rendered))
                         on_frames(len(batch))
                         if stop:
@@ -163,6 +162,12 @@ class SegmentRenderer:
             queue.abandon()
             sink.abort()
             raise
+
+    def batches(self, segment: Segment) -> Iterator[list[Rendered]]:
+        """Yield the frames of a segment, a batch at a time; the same whatever was rendered before."""
+        self._prepare(segment)
+        for batch in self._batches(segment.start, segment.stop):
+            yield self.engine.process(batch, *self._faces(batch))
 
     def _prepare(self, segment: Segment) -> None:
         """Bring the engine into the state that it has at the start of a segment, however it got there."""

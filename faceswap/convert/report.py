@@ -38,6 +38,8 @@ class ConvertReport:
     fps: float
     ms_per_frame: Mapping[str, float]
     """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""
+    settings: Mapping[str, Any]
+    """Everything the conversion was told or took as default, by key of `ConvertConfig`."""
     checks: Mapping[str, str]
     """What of the finished file was compared with the source, and the outcome."""
     figures: ClipFigures | None

@@ -122,12 +122,24 @@ class ClipClock:
             frame = bisect_left(self.table.pts, int(moment.value))
             is_inside = int(self.table.pts[0]) <= moment.value <= self.end_tick
         else:
-            seconds = moment.value if moment.unit == "seconds" else self._label_seconds(moment, option)
+            seconds = self.seconds_of(moment, option)
             frame = self._frame_at_seconds(seconds)
             is_inside = seconds <= self.seconds_at(len(self.table)) + 1 / self.rate / 2
         if not is_inside:
             raise UsageError(f"{option} {moment.text!r} lies outside the clip; {self.describe()}")
         return frame
+
+    def seconds_of(self, moment: Moment, option: str) -> Fraction:
+        """Return a moment as seconds from the clip's start, as far as its rate says, wherever the clip ends.
+
+        Raises:
+            UsageError: a timecode that does not exist at the clip's rate.
+        """
+        if moment.unit == "ticks":
+            return (moment.value - int(self.table.pts[0])) * self.table.time_base
+        if moment.unit == "frame":
+            return moment.value / self.rate
+        return moment.value if moment.unit == "seconds" else self._label_seconds(moment, option)
 
     def describe(self) -> str:
         """Return the clip's length in each notation, for messages."""

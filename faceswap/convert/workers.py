@@ -17,6 +17,7 @@ from faceswap.convert.casting import Casting
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import engine_for
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
@@ -29,8 +30,7 @@ from faceswap.errors import FaceswapError, InterruptedRunError, ResourceError
 from faceswap.faces.cache import open_index
 from faceswap.faces.index import FaceIndex
 from faceswap.interrupt import StopRequest
-from faceswap.masks.regions import steadied
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import SeekableReader, VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 
@@ -47,16 +47,22 @@ class RenderJob:
     casting: Casting
     """Decided before: processes that decided for themselves might disagree."""
     painted: PaintedMasks | None
+    settings: SettingsFor
+    """Of each face."""
     work: Path
     is_spliced: bool
 
-    def renderer(self, index: FaceIndex, times: StageTimes) -> SegmentRenderer:
-        """Return a renderer with a reader and an engine of its own."""
+    def renderer(self, index: FaceIndex, times: StageTimes, reader: SeekableReader | None = None) -> SegmentRenderer:
+        """Return a renderer with an engine of its own.
+
+        Args:
+            reader: gives the frames of the index; None = the clip, opened anew.
+        """
         config = self.plan.config
-        chosen, _ = chosen_faces(index, self.casting, config.choice)
-        chosen = steadied(chosen, {shot.start for shot in index.shots}) if config.keep else chosen
-        engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted)
-        reader = VideoReader(self.plan.picture, self.plan.picture_stream)
+        found, _ = chosen_faces(index, self.casting, config.choice)
+        chosen = self.settings.steadied(found, {shot.start for shot in index.shots})
+        engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted, self.settings)
+        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
         in_fields = engine_for(engine, self.plan.field_order, chosen, is_tagged=is_tagged)

@@ -16,7 +16,7 @@ from faceswap.faces.index import FaceIndex
 from faceswap.faces.samples import best_faces, clearness, frames_with
 from faceswap.faces.views import render_view
 from faceswap.media.pictures import PictureFolder
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import SeekableReader
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.types import Face, Frame
 
@@ -43,7 +43,7 @@ def reference_vectors(
 
 
 def track_vectors(
-    reader: VideoReader,
+    reader: SeekableReader,
     index: FaceIndex,
     tracks: Mapping[int, Sequence[Face]],
     encoder: IdentityEncoder,

@@ -25,8 +25,11 @@ def parse_frames(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or match[1]) + 1
 
 
-def parse_tracks(text: str) -> list[int]:
+def parse_tracks(text: str, option: str = "--track") -> list[int]:
     """Return the numbers in a list like "3,7-9".
+
+    Args:
+        option: its name, for the message.
 
     Raises:
         UsageError: anything else.
@@ -35,7 +38,7 @@ def parse_tracks(text: str) -> list[int]:
     for part in text.split(","):
         match = _NUMBERS.fullmatch(part.strip())
         if match is None or (match[2] is not None and not int(match[1]) <= int(match[2]) <= int(match[1]) + _MAX_RUN):
-            raise UsageError(f"--track {text!r} is not a list of tracks; write 3 or 3,7-9")
+            raise UsageError(f"{option} {text!r} is not a list of tracks; write 3 or 3,7-9")
         numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
     return list(dict.fromkeys(numbers))
 

@@ -9,7 +9,7 @@ import numpy as np
 from faceswap.faces.base import longer_side
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.pose import pose_of
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import SeekableReader
 from faceswap.types import Face, Frame, FrameTable
 
 SAMPLES = 10
@@ -41,7 +41,7 @@ def clearness(face: Face) -> float:
 
 
 def frames_with(
-    reader: VideoReader, table: FrameTable, samples: Mapping[int, Sequence[Face]]
+    reader: SeekableReader, table: FrameTable, samples: Mapping[int, Sequence[Face]]
 ) -> Iterator[tuple[Frame, list[Face]]]:
     """Yield the frames that hold sampled faces, each with these.
 
@@ -59,7 +59,7 @@ def frames_with(
         yield frame, by_frame[frame.index]
 
 
-def _frames_at(reader: VideoReader, table: FrameTable, numbers: Iterable[int]) -> Iterator[Frame]:
+def _frames_at(reader: SeekableReader, table: FrameTable, numbers: Iterable[int]) -> Iterator[Frame]:
     frames: Iterator[Frame] = iter(())
     position = -_READ_ON - 1
     for number in numbers:

@@ -41,6 +41,17 @@ class Reader(Protocol):
         """Return what the clip should have given in the last whole pass, of `num_frames`, and did not; in words."""
 
 
+class SeekableReader(Protocol):
+    """What of a `VideoReader` those need who read a clip from any frame on."""
+
+    info: ClipInfo
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def frames_from(self, index: int, table: FrameTable) -> Iterator[Frame]:
+        """Yield the frames from number `index` on, counted by the table of a whole pass."""
+
+
 def open_clip(path: Path | str) -> Reader:
     """Return a reader for a video file, one picture, or a folder of pictures.
 

@@ -16,7 +16,7 @@ from people import make_two_person_clip
 
 from faceswap.cli.main import main
 
-COMMANDS = ["demo", "extract", "train", "shots", "convert", "evaluate", "verify", "bench"]
+COMMANDS = ["demo", "extract", "train", "shots", "preview", "convert", "evaluate", "verify", "bench"]
 COMMANDS += ["recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
 COMMANDS += ["faceset show"]
@@ -284,3 +284,53 @@ def test_evaluate_writes_a_page_and_says_everything_as_json(tmp_path: Path) -> N
     both = faceswap("evaluate", "models", model, tmp_path / "out.mp4", "--clip", clip, "-o", tmp_path / "both.html")
     assert both.returncode == 0
     assert "2 results" in (tmp_path / "both.html").read_text()
+
+
+def test_preview_says_what_it_shows_and_is_marked(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "in.mp4", size=(160, 200), num_frames=10, picture=lambda i: astronaut_picture((160, 200), i)
+    )
+    model = tiny_model(tmp_path / "model")
+    options = ("-m", model, "--frame", "3", "--frame", "0.2s", "--grid", "match", "-o", tmp_path / "p.png")
+    done = faceswap("preview", clip, *options, "--json")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, last["event"], last["has_reused_index"]) == (0, "preview", False)
+    assert [row["frame"] for row in last["frames"]] == [3, 5]
+    assert last["frames"][0]["faces"] == [{"track": 0, "to": "anna"}]
+    assert last["variants"] == ["match=mkl", "match=reinhard", "match=mean", "match=none"]
+    assert faceswap("verify", tmp_path / "p.png").returncode == 0
+    assert not (tmp_path / ".faceswap").exists()
+    said = faceswap("preview", clip, "-m", model, "--frame", "3")
+    assert "frame 3: track 0 -> anna" in said.stdout
+    assert (tmp_path / "in_preview.png").is_file()
+    for options, message in (
+        (("--show", "faces"), "allowed: original, swapped, mask, raw"),
+        (("--view", "big"), "allowed: frame, face"),
+        (("--grid", "feater=1"), "did you mean 'feather'?"),
+    ):
+        wrong = faceswap("preview", clip, "-m", model, "--frame", "3", *options)
+        assert wrong.returncode == 2
+        assert message in wrong.stderr
+
+
+def test_settings_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "in.mp4", size=(160, 200), num_frames=4, picture=lambda i: astronaut_picture((160, 200), i)
+    )
+    model = tiny_model(tmp_path / "model")
+    file = tmp_path / "film.toml"
+    file.write_text('feather = 0.2\ntrim = true\nend = 3\n[[override]]\nshots = 1\nkeep = "mouth"\n')
+    options = ("-m", model, "-o", tmp_path / "out.mkv", "--settings", file)
+    plan = json.loads(faceswap("convert", clip, *options, "-n", "--json").stdout)
+    assert plan["overrides"] == "shots 1: keep mouth"
+    done = faceswap("convert", clip, *options, "--feather", "0.1", "--json")
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, summary["frames"], summary["settings"]["feather"]) == (0, 3, 0.1)
+    assert summary["settings"]["override"] == [{"keep": ["mouth"], "shots": "1"}]
+    whole = faceswap("convert", clip, *options, "--no-trim", "--overwrite", "--json")
+    assert json.loads(whole.stdout.splitlines()[-1])["frames"] == 4
+    file.write_text("[[override]]\nshots = 2\nfeather = 0.2\n")
+    for extra in ((), ("-n",)):
+        wrong = faceswap("convert", clip, *options, "--overwrite", *extra)
+        assert wrong.returncode == 2
+        assert "override 1: shots: there is no shot 2" in wrong.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from makers import face_at, noise_frame, tiny_model
+from makers import face_at, frame_table, noise_frame, tiny_model
 from numpy.typing import NDArray
 from onnx_files import planted, write
 
@@ -16,8 +16,10 @@ from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.mask_files import mask_files
+from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.painted_files import find_painted
+from faceswap.faces.index import FaceIndex
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.store import WeightsStore
@@ -99,6 +101,38 @@ def test_a_segmenter_is_known_by_its_bytes_whatever_its_name(tmp_path: Path, mon
     store.remove("mine")
     store.add("mine", path.read_bytes() + b"\x72\x00", ".onnx", facts)
     assert mask_files(config) != by_path
+
+
+def test_a_tracks_own_segmenter_is_known_by_its_bytes_too(tmp_path: Path) -> None:
+    path = Path(half_segmenter(tmp_path / "half.onnx"))
+    config = ConvertConfig.model_validate({"override": [{"tracks": "1", "segmenter": str(path)}]})
+    before = mask_files(config)
+    path.write_bytes(path.read_bytes() + b"\x72\x00")
+    assert before.keys() == mask_files(config).keys() == {"segmenter of override 1"}
+    assert mask_files(config) != before
+
+
+def test_a_segmenter_may_be_one_tracks_own(model: SwapModel, tmp_path: Path) -> None:
+    file = half_segmenter(tmp_path / "half.onnx")
+    left, right = face_at(50, 60, 20), face_at(150, 60, 20, track=1)
+
+    def masks(config: ConvertConfig, settings: SettingsFor | None = None) -> list[NDArray[np.float32] | None]:
+        roles = {0: Role(0, "anna"), 1: Role(0, "anna")}
+        made = SwapEngine([model], roles, config, StageTimes(), settings=settings)
+        (rendered,) = made.process(frames(), [[left, right]], [0])
+        return [layer.patch.mask for layer in rendered.layers]
+
+    plain = masks(ConvertConfig(occlusion="off"))
+    segmented = masks(ConvertConfig(occlusion="off", segmenter=file))
+    index = FaceIndex("f", "d", frame_table(1), 1, 24, (), (), (Shot(0, 1, "start"),), (left, right))
+    for top, override, expected in (
+        (None, {"tracks": "1", "segmenter": file}, [plain[0], segmented[1]]),
+        (file, {"tracks": "1", "segmenter": "none"}, [segmented[0], plain[1]]),
+    ):
+        config = ConvertConfig.model_validate({"occlusion": "off", "segmenter": top, "override": [override]})
+        for mask, wanted in zip(masks(config, SettingsFor.of(config, index)), expected, strict=True):
+            np.testing.assert_array_equal(mask, wanted)
+    assert not np.array_equal(plain[0], segmented[0])
 
 
 def test_segmenter_says_what_of_the_face_is_swapped(model: SwapModel, tmp_path: Path) -> None:

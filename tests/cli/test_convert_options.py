@@ -1,0 +1,19 @@
+"""The options of convert and preview."""
+
+from __future__ import annotations
+
+from faceswap.cli.convert_options import (
+    EncodingOptions,
+    ExtentOptions,
+    FootageOptions,
+    PeopleOptions,
+    PictureOptions,
+    settings_of,
+)
+from faceswap.convert.config import ConvertConfig
+
+
+def test_options_that_are_left_out_leave_the_settings_file_alone() -> None:
+    given = settings_of(PeopleOptions(), PictureOptions(), EncodingOptions(), FootageOptions(), ExtentOptions())
+    assert given.keys() <= ConvertConfig.model_fields.keys()
+    assert set(given.values()) == {None}
