@@ -11,24 +11,16 @@ from numpy.typing import NDArray
 from faceswap import geometry
 from faceswap.errors import UsageError
 from faceswap.faces.base import IdentityEncoder
-from faceswap.faces.views import render_view
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
 from faceswap.figures import identity
 from faceswap.media.pictures import read_picture_bgr
-from faceswap.types import CropSpec, Face, Frame
+from faceswap.types import CropSpec
 
 _BATCH = 16
 _MAX_FACES = 400
 """Of a faceset; more change its centroid in the third digit only."""
 _MIN_SHOTS = 2
-
-
-def encoder_patch(frame: Frame, face: Face, encoder: IdentityEncoder) -> NDArray[np.uint8]:
-    """Return the (S, S, 3) uint8 patch that an encoder wants to see of a face."""
-    assert face.frame_from_canonical is not None
-    matrix = geometry.compose(encoder.patch_from_canonical, geometry.invert(face.frame_from_canonical))
-    return render_view(frame, matrix, (encoder.size, encoder.size))
 
 
 @dataclass(slots=True)

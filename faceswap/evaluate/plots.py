@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,13 +63,13 @@ def _range(values: NDArray, good: tuple[float, float]) -> tuple[float, float]:
     return low - room if low else 0.0, high + room
 
 
-def _paths(times: NDArray, values: NDArray, x: object, y: object) -> list[str]:
+def _paths(times: NDArray, values: NDArray, x: Callable[[float], float], y: Callable[[float], float]) -> list[str]:
     step = max(1, len(times) // _MAX_POINTS)
     paths: list[str] = []
     current: list[str] = []
     for time, value in zip(times[::step].tolist(), values[::step].tolist(), strict=True):
         if math.isfinite(value):
-            current.append(f"{x(time):.1f},{y(value):.1f}")  # type: ignore[operator]
+            current.append(f"{x(time):.1f},{y(value):.1f}")
         elif current:
             paths.append("M" + "L".join(current))
             current = []

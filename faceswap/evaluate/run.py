@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faceswap import __version__, geometry
 from faceswap.errors import InterruptedRunError, NoFaceError, UsageError
 from faceswap.evaluate.equivariance import shift_error
-from faceswap.evaluate.likeness import Actor, Embedder, actor_of, encoder_patch, identity_figures
+from faceswap.evaluate.likeness import Actor, Embedder, actor_of, identity_figures
 from faceswap.evaluate.observe import Observation, Observer
 from faceswap.evaluate.pairs import check_pair, paired_frames
 from faceswap.evaluate.protocols import Protocol
@@ -24,6 +24,7 @@ from faceswap.faces.align import patch_from_frame
 from faceswap.faces.analyse import kept_index
 from faceswap.faces.base import Detection, Detector, IdentityEncoder
 from faceswap.faces.finder import FaceFinder
+from faceswap.faces.identity import encoder_patch
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.method import FaceMethod
 from faceswap.faces.viewer import Place, Viewer

@@ -61,7 +61,7 @@ def track_vectors(
     total = sum(map(len, samples.values()))
     for frame, in_frame in frames_with(reader, index.frames, samples):
         for face in in_frame:
-            waiting.append(_patch(frame, face, encoder))
+            waiting.append(encoder_patch(frame, face, encoder))
             faces.append(face)
         if len(waiting) >= _BATCH:
             vectors += list(encoder.embed(np.stack(waiting)))
@@ -98,10 +98,11 @@ def _reference_picture(path: Path, detector: Detector, encoder: IdentityEncoder)
     people = [face for face, side in zip(found, sides, strict=True) if side >= _BYSTANDER * max(sides)]
     if len(people) > 1:
         raise UsageError(f"the reference picture {path} shows {len(people)} people; cut out the one that is meant")
-    return _patch(frame, people[0], encoder)
+    return encoder_patch(frame, people[0], encoder)
 
 
-def _patch(frame: Frame, face: Face, encoder: IdentityEncoder) -> NDArray[np.uint8]:
+def encoder_patch(frame: Frame, face: Face, encoder: IdentityEncoder) -> NDArray[np.uint8]:
+    """Return the (S, S, 3) uint8 patch that an encoder wants to see of a face."""
     assert face.frame_from_canonical is not None, "faces of an index are aligned"
     patch_from_frame = geometry.compose(encoder.patch_from_canonical, geometry.invert(face.frame_from_canonical))
     return render_view(frame, patch_from_frame, (encoder.size, encoder.size))

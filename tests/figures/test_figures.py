@@ -27,7 +27,10 @@ def measured(clean: np.ndarray, result: np.ndarray) -> dict[str, float]:
     for t in range(1, NUM):
         places, trusted = motion.flow_between(codes[t - 1], codes[t])
         warp.append([motion.warping_error(luma[t - 1][k], luma[t][k], places, mask * trusted) for k in (0, 1)])
-    ratio = lambda rows: float(np.mean([r[1] for r in rows]) / np.mean([r[0] for r in rows]))  # noqa: E731
+
+    def ratio(rows: list[list[float]]) -> float:
+        return float(np.mean([row[1] for row in rows]) / np.mean([row[0] for row in rows]))
+
     return {
         "seam_gradient": ratio([[seam.edge_contrast(y, edge) for y in pair] for pair in luma]),
         "seam_step": float(np.median([seam.seam_step(*pair, edge) for pair in lab])),
