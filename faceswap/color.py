@@ -26,7 +26,7 @@ _KR_KB = {
 MATRICES = (*_KR_KB, "rgb")
 
 
-_TRIM_ROUNDS = 3
+TRIM_ROUNDS = 3
 
 
 class Affine(NamedTuple):
@@ -128,7 +128,7 @@ def paired_statistics(
     # Medians first: an occluder would pull a mean, and widen a covariance, towards itself.
     gain = np.median(b[:, core], axis=1) / np.maximum(np.median(a[:, core], axis=1), 1e-3)
     fit, kept = Affine(np.diag(gain), np.zeros(3)), weight
-    for _ in range(_TRIM_ROUNDS):
+    for _ in range(TRIM_ROUNDS):
         distance = np.linalg.norm(fit.linear @ a + fit.offset[:, None] - b, axis=0)
         order = np.argsort(distance)
         limit = int(np.searchsorted(np.cumsum(weight[order]), (1 - trim) * weight.sum()))

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from faceswap.figures.detail import band
 
-_SIGMA = 1.0
+SIGMA = 1.0
 """Of the Gaussian beyond which the finest band lies, patch px."""
-_FOLLOW = 0.3
+FOLLOW = 0.3
 """Share by which a track's energies move to a new frame's: quick enough for motion blur, too slow for a frame's accident."""
-_MIN_GAIN, _MAX_GAIN = 0.35, 1.7
+MIN_GAIN, MAX_GAIN = 0.35, 1.7
 """What a network has not drawn cannot be sharpened into being; much more than this brings out its patterns instead."""
-_MIN_AREA = 64.0
-_NOISE_IN_BAND = 0.40
+MIN_AREA = 64.0
+NOISE_IN_BAND = 0.40
 """Share of white noise's variance that lies in `figures.detail.band`."""
 
 
@@ -49,13 +49,13 @@ class DefinitionMatcher:
             strength: 0 = as it was, 1 = all the way.
         """
         weight = (mask[0] > 0.9).astype(np.float32)
-        if strength <= 0 or weight.sum() < _MIN_AREA:
+        if strength <= 0 or weight.sum() < MIN_AREA:
             return swapped
-        finest = np.stack([plane - cv2.GaussianBlur(plane, (0, 0), _SIGMA) for plane in swapped])
+        finest = np.stack([plane - cv2.GaussianBlur(plane, (0, 0), SIGMA) for plane in swapped])
         seen = _moments(swapped.mean(axis=0), finest.mean(axis=0), original.mean(axis=0), weight)
-        seen[3] = max(seen[3] - _NOISE_IN_BAND * noise**2, 0.0)
+        seen[3] = max(seen[3] - NOISE_IN_BAND * noise**2, 0.0)
         state = self._state.get(key, seen)
-        state = self._state[key] = state + _FOLLOW * (seen - state)
+        state = self._state[key] = state + FOLLOW * (seen - state)
         return np.clip(swapped + np.float32(strength * (_gain(state) - 1)) * finest, 0, 1)
 
 
@@ -74,4 +74,4 @@ def _gain(moments: NDArray[np.float64]) -> float:
     half = product / max(part, 1e-12)
     inner = half**2 - (own - wanted) / max(part, 1e-12)
     gain = 1 - half + np.sqrt(max(inner, 0.0))
-    return float(np.clip(gain, _MIN_GAIN, _MAX_GAIN))
+    return float(np.clip(gain, MIN_GAIN, MAX_GAIN))

@@ -19,19 +19,19 @@ from faceswap import color
 from faceswap.figures.detail import grain
 from faceswap.types import Face, Frame
 
-_WINDOW = 64
+WINDOW = 64
 """Half the side, px, of the window in the middle of the face in which grain is measured."""
-_WINDOW_SHARE = 0.22
+WINDOW_SHARE = 0.22
 """The same in sides of the face box: skin between eyes and mouth."""
-_FOLLOW = 0.08
-_UNSEEN = 0.6 / 255
+FOLLOW = 0.08
+UNSEEN = 0.6 / 255
 """Noise at full resolution that nobody sees, twice what rounding leaves; where there is less, none is added."""
-_TILE = 512
+TILE = 512
 _COARSE_SIGMA = 1.0
-_FINE_AT_HALF = 0.5
-_COARSE_AT_FULL, _COARSE_AT_HALF = 0.0851, 0.3644
+FINE_AT_HALF = 0.5
+COARSE_AT_FULL, COARSE_AT_HALF = 0.0851, 0.3644
 """What `figures.detail.grain` reads off unit noise: white at half resolution, blurred by 1 px at full and at half."""
-_MAX_COARSE = 1.5
+MAX_COARSE = 1.5
 """Noise at half resolution that is believed, over that at full: beyond, it is the skin's own texture. Very coarse grain is added
 too weakly rather than texture for grain."""
 
@@ -50,17 +50,17 @@ class Grain:
         """Return (h, w) noise in code values of the frame's luma."""
         random = np.random.default_rng(self.seed)
         noise = np.zeros(shape, dtype=np.float32)
-        for tile, strength in zip(_tiles(), (self.fine, self.coarse), strict=True):
-            y, x = random.integers(0, _TILE, 2)
-            rows, columns = ((np.arange(n) + start) % _TILE for n, start in zip(shape, (y, x), strict=True))
+        for tile, strength in zip(tiles(), (self.fine, self.coarse), strict=True):
+            y, x = random.integers(0, TILE, 2)
+            rows, columns = ((np.arange(n) + start) % TILE for n, start in zip(shape, (y, x), strict=True))
             noise += np.float32(strength) * tile[rows[:, None], columns]
         return noise * np.float32(color.code_scale(frame.color).linear[0, 0])
 
 
 @lru_cache(maxsize=1)
-def _tiles() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def tiles() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return white and blurred noise of deviation 1 that repeats without a seam."""
-    white = np.random.default_rng(20).normal(0, 1, (2, _TILE, _TILE)).astype(np.float32)
+    white = np.random.default_rng(20).normal(0, 1, (2, TILE, TILE)).astype(np.float32)
     room = 8
     soft = cv2.GaussianBlur(np.pad(white[1], room, mode="wrap"), (0, 0), _COARSE_SIGMA)[room:-room, room:-room]
     return white[0], soft / soft.std()
@@ -82,17 +82,17 @@ class GrainMatcher:
             self._state[key], self._count[key] = new, 1
             return
         self._count[key] += 1
-        weight = max(_FOLLOW, 1 / self._count[key])  # a plain mean at first
+        weight = max(FOLLOW, 1 / self._count[key])  # a plain mean at first
         self._state[key] = self._state[key] + weight * (new - self._state[key])
 
     def grain_of(self, key: Hashable, frame: int, face: Face) -> Grain | None:
         """Return the noise to add to a face; None when the footage has none that is seen."""
         state = self._state.get(key)
-        if state is None or state[0] < _UNSEEN**2:
+        if state is None or state[0] < UNSEEN**2:
             return None
-        state = np.minimum(state, [np.inf, _MAX_COARSE**2 * state[0]])
+        state = np.minimum(state, [np.inf, MAX_COARSE**2 * state[0]])
         # Two equations: what white and blurred noise together read at full and at half resolution.
-        system = [[1.0, _COARSE_AT_FULL**2], [_FINE_AT_HALF**2, _COARSE_AT_HALF**2]]
+        system = [[1.0, COARSE_AT_FULL**2], [FINE_AT_HALF**2, COARSE_AT_HALF**2]]
         fine, coarse = np.maximum(np.linalg.solve(system, state), 0)
         seed = zlib.crc32(np.round(face.box, 3).tobytes() + frame.to_bytes(8) + (face.track + 1).to_bytes(8))
         return Grain(float(np.sqrt(fine)), float(np.sqrt(coarse)), seed)
@@ -101,7 +101,7 @@ class GrainMatcher:
 def measure(frame: Frame, face: Face) -> tuple[float, float]:
     """Return the noise of a face's middle at full and at half resolution, as luma [0, 1]; NaN = too small to tell."""
     x, y = face.box.reshape(2, 2).mean(axis=0)
-    half = min(_WINDOW, int(_WINDOW_SHARE * float((face.box[2:] - face.box[:2]).max())))
+    half = min(WINDOW, int(WINDOW_SHARE * float((face.box[2:] - face.box[:2]).max())))
     y0, x0 = max(0, int(y) - half), max(0, int(x) - half)
     window = frame.planes[0][y0 : int(y) + half, x0 : int(x) + half].astype(np.float32)
     if min(window.shape, default=0) < 12:

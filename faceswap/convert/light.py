@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_GAMMA = 2.2
+GAMMA = 2.2
 """Stands for the footage's transfer curve: a ratio of blurred light needs no better."""
-_SIGMA = 0.11
+SIGMA = 0.11
 """Of the coarse band, in sides of the patch: wider than features, narrower than the light across a face."""
-_MAX_GAIN = 1.8
-_MIN_WEIGHT = 0.02
-_FLOOR = 0.002
+MAX_GAIN = 1.8
+MIN_WEIGHT = 0.02
+FLOOR = 0.002
 """Linear light below which a ratio means nothing."""
 
 
@@ -33,20 +33,20 @@ def keep_light(
     Returns:
         (3, S, S) RGB [0, 1]; gains stay within a factor of 1.8.
     """
-    if strength <= 0 or float(mask.max()) < _MIN_WEIGHT:
+    if strength <= 0 or float(mask.max()) < MIN_WEIGHT:
         return swapped
     size = mask.shape[-1]
     weight = mask[0].astype(np.float32)
     low_weight = _coarse(weight, size)
-    new, old = (np.power(np.clip(picture, 0, 1), _GAMMA) for picture in (swapped, original))
+    new, old = (np.power(np.clip(picture, 0, 1), GAMMA) for picture in (swapped, original))
     gains = np.empty_like(new)
     for gain, a, b in zip(gains, new, old, strict=True):
-        share = np.maximum(low_weight, _MIN_WEIGHT)
+        share = np.maximum(low_weight, MIN_WEIGHT)
         coarse_new, coarse_old = (_coarse(light * weight, size) / share for light in (a, b))
-        gain[:] = (coarse_old + _FLOOR) / (coarse_new + _FLOOR)
-    gains = np.clip(gains, 1 / _MAX_GAIN, _MAX_GAIN) ** np.float32(strength / _GAMMA)
+        gain[:] = (coarse_old + FLOOR) / (coarse_new + FLOOR)
+    gains = np.clip(gains, 1 / MAX_GAIN, MAX_GAIN) ** np.float32(strength / GAMMA)
     # Far from the mask nothing is known; the gain fades to 1 there, where nothing is seen anyway.
-    known = np.clip(low_weight / (4 * _MIN_WEIGHT), 0, 1)
+    known = np.clip(low_weight / (4 * MIN_WEIGHT), 0, 1)
     gains = 1 + known * (gains - 1)
     # The mean colour is the match's business, which keeps it steady over time.
     means = [(picture * weight).sum(axis=(1, 2)) for picture in (swapped, swapped * gains)]
@@ -58,5 +58,5 @@ def _coarse(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """Return the coarse band of a (S, S) plane, computed at a quarter of the size where that loses nothing."""
     step = 4 if size >= 64 else 1
     small = cv2.resize(plane, (size // step, size // step), interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), _SIGMA * size / step, borderType=cv2.BORDER_CONSTANT)
+    soft = cv2.GaussianBlur(small, (0, 0), SIGMA * size / step, borderType=cv2.BORDER_CONSTANT)
     return cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SIGMAS = (0.45, 1.2)
+BAND_SIGMAS = (0.45, 1.2)
 """Of two Gaussians whose difference passes 0.15 to 0.4 cycles a px at half amplitude and more."""
-_LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
-_TRIM, _TRIMMED_TO_SIGMA = 0.8, 0.5587
+LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+TRIM, TRIMMED_TO_SIGMA = 0.8, 0.5587
 """Mean of the smallest four fifths of |x|, x normal of deviation 1; a median would jump between the steps of 8-bit codes."""
 _UNSEEN = 0.15
 """Noise (8-bit codes) that nobody sees; half of what rounding leaves."""
-_SMOOTH_SHARE = 0.5
+SMOOTH_SHARE = 0.5
 """Grain is read off the smoothest half of a region: edges and lashes are not grain."""
 
 
@@ -33,7 +33,7 @@ def band_energy(luma: NDArray, weight: NDArray) -> float:
 
 def band(luma: NDArray) -> NDArray[np.float32]:
     """Return the band 0.15 to 0.4 cycles a px of a (h, w) float32 plane."""
-    fine, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma) for sigma in _SIGMAS)
+    fine, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma) for sigma in BAND_SIGMAS)
     return fine - coarse
 
 
@@ -54,11 +54,11 @@ def grain(luma: NDArray, region: NDArray) -> tuple[float, float]:
 def _noise(luma: NDArray, region: NDArray) -> float:
     if np.count_nonzero(region) < 32:
         return float("nan")
-    answer = np.abs(cv2.filter2D(luma, cv2.CV_32F, _LAPLACIAN))[region]
+    answer = np.abs(cv2.filter2D(luma, cv2.CV_32F, LAPLACIAN))[region]
     soft = cv2.GaussianBlur(luma, (0, 0), 2.0)
     slope = np.hypot(cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1))[region]
-    smooth = np.sort(answer[slope <= np.quantile(slope, _SMOOTH_SHARE)])
-    return float(smooth[: max(1, int(_TRIM * len(smooth)))].mean() / _TRIMMED_TO_SIGMA / 6)
+    smooth = np.sort(answer[slope <= np.quantile(slope, SMOOTH_SHARE)])
+    return float(smooth[: max(1, int(TRIM * len(smooth)))].mean() / TRIMMED_TO_SIGMA / 6)
 
 
 def grain_ratio(before: tuple[float, float], after: tuple[float, float]) -> float:

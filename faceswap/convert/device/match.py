@@ -1,0 +1,47 @@
+"""`convert.match` for a batch of faces on a device: the same statistics, steadily over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from faceswap.convert import match as reference
+from faceswap.convert.device import statistics
+from faceswap.convert.device.running import RunningMeans
+from faceswap.convert.device.statistics import Moments
+
+_MAPS = {"mkl": statistics.mkl_map, "reinhard": statistics.reinhard_map, "mean": statistics.mean_map}
+KINDS = frozenset(_MAPS)
+
+
+class DeviceColorMatcher:
+    """Keeps the colour statistics of each track on the device: `match.ColorMatcher`."""
+
+    def __init__(self, kind: str, device: torch.device) -> None:
+        """Begin without memory.
+
+        Args:
+            kind: one of `KINDS`.
+        """
+        self._map = _MAPS[kind]
+        self._means = RunningMeans(reference.FOLLOW, device)
+
+    def match(self, keys: Sequence[tuple[int, int]], swapped: Tensor, originals: Tensor, masks: Tensor) -> Tensor:
+        """Return the swapped patches with the colours of the originals.
+
+        Args:
+            keys: (shot, track) of each patch, in frame order.
+            swapped, originals: (B, 3, S, S) float32 RGB [0, 1]. masks: (B, 1, S, S) [0, 1].
+        """
+        is_valid = masks.sum(dim=(1, 2, 3)) >= reference.MIN_AREA
+        step = max(1, swapped.shape[-1] // reference.THIN_SIDE)
+        new, old, weight = (each[..., ::step, ::step].flatten(2).double() for each in (swapped, originals, masks))
+        source, target = statistics.paired_moments(new, old, weight[:, 0])
+        seen = torch.cat([source.flat(), target.flat()], dim=1)
+        means, has_any = self._means.follow(keys, seen, is_valid)
+        source, target = Moments.of_flat(means[:, :12]), Moments.of_flat(means[:, 12:])
+        fit = statistics.limited(self._map(source, target), source.mean, reference.MAX_CONTRAST)
+        matched = fit.of(swapped.flatten(2)).clamp(0, 1).view_as(swapped)
+        return torch.where(has_any[:, None, None, None], matched, swapped)
