@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ class Compute:
         """Move a network to the device, in its memory format."""
         return network.to(self.device).to(memory_format=self.memory_format)  # type: ignore[call-overload]
 
+    def placed(self, batch: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Return a (B, C, H, W) batch on the device, in its memory format and the given type."""
+        return batch.to(self.device, dtype).contiguous(memory_format=self.memory_format)
+
     def autocast(self) -> torch.autocast:
         """Return the autocast context for a forward pass."""
         import torch
@@ -44,6 +49,22 @@ class Compute:
 
     def __str__(self) -> str:
         return f"{self.device} {str(self.dtype).removeprefix('torch.')}"
+
+    @property
+    def name(self) -> str:
+        """What the device calls itself, for people and for keeping what was measured on it."""
+        import torch
+
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu_name()
+
+
+def cpu_name() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 @contextmanager
