@@ -21,11 +21,10 @@ from faceswap import __version__
 from faceswap.device import shared_cpu
 from faceswap.errors import FaceswapError
 from faceswap.files import write_atomic
-from faceswap.models.runners import Runner, checked_runner, runner_names
+from faceswap.models.runners import AUTO, Runner, checked_runner, runner_names
 from faceswap.models.swap_model import SwapModel
 from faceswap.store import cache_home
 
-AUTO = "auto"
 _SECONDS = 2.0
 """Measuring time of all candidates together; making them comes on top (about a second)."""
 _ROUNDS = 6

@@ -18,6 +18,8 @@ from faceswap.device import Compute
 from faceswap.errors import FaceswapError, UsageError
 from faceswap.models.network import SwapNetwork
 
+AUTO = "auto"
+"""Asks for the quickest."""
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 ENGINES = {
     "cpu": {"torch": ("bf16", "fp32"), "onnxruntime": ("fp32",), "compile": ("bf16", "fp32")},
@@ -65,7 +67,7 @@ def checked_runner(name: str, compute: Compute) -> str:
         usual = usual_runner(compute).partition("-")[2]
         return f"{name}-{usual if usual in precisions else precisions[0]}"
     if name not in runner_names(compute):
-        allowed = ", ".join(("auto", *ENGINES[compute.device.type], *runner_names(compute)))
+        allowed = ", ".join((AUTO, *ENGINES[compute.device.type], *runner_names(compute)))
         raise UsageError(f"no runner {name!r} on {compute.device.type}; there are: {allowed}")
     return name
 
