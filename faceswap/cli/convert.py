@@ -68,6 +68,14 @@ def register(app: typer.Typer) -> None:
         figures: Annotated[
             bool | None, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
         ] = None,
+        runner: Annotated[
+            str | None,
+            typer.Option(
+                envvar="FACESWAP_RUNNER",
+                help="What runs the network: auto = the quickest, measured once [default]; torch, onnxruntime, cuda-graph, "
+                "compile; torch-fp32 ...",
+            ),
+        ] = None,
         strict: Annotated[
             bool, typer.Option("--strict", help="Exit with 4 when the figures of a shot are poor.")
         ] = False,
@@ -86,7 +94,10 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        given = settings_of(people, picture, encoding, footage, extent) | {"figures": strict or figures}
+        given = settings_of(people, picture, encoding, footage, extent) | {
+            "figures": strict or figures,
+            "runner": runner,
+        }
         config = config_of(settings, given, "convert")
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
         for reason in (reason for each in loaded for reason in each.rejected):

@@ -14,6 +14,7 @@ from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
 from faceswap.convert.mask_files import mask_files, painted_masks
+from faceswap.convert.network import settle_runners
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan
@@ -38,6 +39,7 @@ from faceswap.files import file_state, require_space
 from faceswap.interrupt import StopRequest
 from faceswap.media.libraries import library_versions
 from faceswap.media.sequence import PICTURES
+from faceswap.models.probe import RunnerChoice
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes
 
@@ -83,10 +85,22 @@ class Made:
     """Frames that are the source's own packets."""
     num_resumed: int
     """Frames that an earlier run had finished."""
+    runners: tuple[RunnerChoice, ...] = ()
+    """What ran the network of each model."""
 
 
 def make_output(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Made:
     """Make the output; where copied parts turn out not to be the source's pictures, everything is encoded instead."""
+    plan = run.plan
+    chosen, _ = chosen_faces(index, casting, plan.config.choice)
+    num_faces = sum(map(len, chosen.values()))
+    with run.times.measure("probe"):
+        begun = facts_in(plan.work_path)
+        runners = settle_runners(run.models, plan.config.runner, plan.config.batch, num_faces, begun)
+    return replace(_copied_or_encoded(run, index, casting, settings), runners=runners)
+
+
+def _copied_or_encoded(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Made:
     plan = run.plan
     notes: list[str] = []
     if plan.config.copy_untouched:
@@ -215,8 +229,9 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "faces": index_digest(plan.index_path),
         "models": [model.manifest_sha256 for model in run.models],
         "compute": str(run.models[0].compute),
+        "runners": [model.runner for model in run.models],
         "casting": casting.facts(run.models),
-        "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures"}),
+        "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
         "masks": mask_files(plan.config),
         "container": plan.encode.muxer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from faceswap.convert.cast import CastingDesk, People
@@ -100,6 +101,7 @@ def convert_clip(
         seconds=round(seconds, 3),
         fps=round(num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(num_frames),
+        network=tuple({**asdict(choice), "words": choice.words} for choice in made.runners),
         settings=plan.config.model_dump(mode="json"),
         checks=made.checks,
         figures=figures,

@@ -21,6 +21,7 @@ from faceswap.media.ffmpeg_filter import filtered_clip
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.media.sequence import KINDS, plan_pictures, sequence_target
+from faceswap.models.runners import AUTO, checked_runner
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
 from faceswap.provenance.mark import Mark
@@ -86,6 +87,9 @@ def plan_convert(
     check_words(config)
     source = Path(input_path)
     models = [models] if isinstance(models, SwapModel) else models
+    if config.runner != AUTO:
+        for model in models:
+            checked_runner(config.runner, model.compute)
     wish = wish_of(config, [model.identities for model in models], to)
     info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     if config.ffmpeg_filter is not None:
