@@ -114,7 +114,24 @@ class PictureOptions:
         None
     )
     feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None
-    erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None
+    erode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="How much the mask is shrunk, share of the crop; or top=0.05,bottom=0; below 0: grown.",
+        ),
+    ] = None
+    refine_mask: Annotated[
+        float | None,
+        typer.Option(help="How far the mask's edge may move to edges of the footage, share of the crop [0]."),
+    ] = None
+    mask_steady: Annotated[
+        float | None, typer.Option(help="How far flicker of the mask is averaged out, 0 to 0.9 [0.6].")
+    ] = None
+    opacity: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="How much of the swapped face is seen, 0 to 1 [1]; or mouth=0.5,eyes=0.7."),
+    ] = None
     keep: Annotated[
         str | None,
         typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),

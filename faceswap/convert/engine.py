@@ -21,7 +21,7 @@ from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.grain import Grain, GrainMatcher, measure
 from faceswap.convert.light import keep_light
-from faceswap.convert.mask import MaskInput, MaskMaker
+from faceswap.convert.mask import MaskInput, MaskMaker, faded
 from faceswap.convert.match import ColorMatcher
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
@@ -246,7 +246,12 @@ class SwapEngine:
             ]
             matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
         return [
-            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame), self._grain_of(place))
+            Layer(
+                place.face.track,
+                raw,
+                Patch(new, faded(mask, place.face, place.settings, crop), place.patch.patch_from_frame),
+                self._grain_of(place),
+            )
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
 

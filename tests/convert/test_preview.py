@@ -194,7 +194,7 @@ def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeyp
     assert sum(sizes) == 24 + 1
     assert np.abs(quick.astype(int) - exact).mean() < 0.5
     sizes.clear()
-    preview(clip, model, "38", config=settings(match="none", occlusion="off", sharpness=0, grain="off"))
+    preview(clip, model, "38", config=settings(match="none", occlusion="off", sharpness=0, grain="off", mask_steady=0))
     assert sizes == [8]
 
 
