@@ -103,7 +103,13 @@ class PeopleOptions:
 class PictureOptions:
     """How the swapped face is matched, masked and laid over."""
 
-    match: Annotated[str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean or none.")] = None
+    match: Annotated[
+        str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean, histogram, poisson or none.")
+    ] = None
+    match_over: Annotated[
+        str | None,
+        typer.Option(help="Colours are gathered over: sliding = half a second [default]; shot = the whole shot."),
+    ] = None
     light: Annotated[
         float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
     ] = None

@@ -22,7 +22,7 @@ from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.grain import Grain, GrainMatcher, measure
 from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker, faded
-from faceswap.convert.match import ColorMatcher
+from faceswap.convert.match import ColorMatcher, Looks
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.device import BatchSize
@@ -118,17 +118,21 @@ class SwapEngine:
         times: StageTimes,
         painted: PaintedMasks | None = None,
         settings: SettingsFor | None = None,
+        looks: Looks | None = None,
     ) -> None:
         """Make an engine.
 
         Args:
             roles: of each track whose faces will be given. painted: hand-painted masks of the clip.
             settings: of each face; None = those of `config` for all.
+            looks: colours of whole shots, for faces whose `match_over` is "shot"; None = they are to be gathered from what will
+                be processed (`gathered`).
         """
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._settings = settings or SettingsFor.everywhere(config)
         self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
         self._has_memory = any(each.remembers for each in self._settings.all)
+        self._looks = looks
         self._matchers = self._new_matchers()
         self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
@@ -255,17 +259,28 @@ class SwapEngine:
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
 
-    def _new_matchers(self) -> dict[str, ColorMatcher]:
-        """Return a colour match without memory for each kind that is used."""
-        return {kind: ColorMatcher(kind) for kind in {each.match for each in self._settings.all} - {"none"}}
+    @property
+    def gathered(self) -> Looks:
+        """The mean of what was processed since the start, for tracks whose colours are those of their shot."""
+        return {kind: dict(matcher.seen) for (kind, over), matcher in self._matchers.items() if over == "shot"}
+
+    def _new_matchers(self) -> dict[tuple[str, str], ColorMatcher]:
+        """Return a colour match without memory for each kind and stretch of time that is used."""
+        used = {(each.match, each.match_over) for each in self._settings.all if each.match != "none"}
+        return {
+            (kind, over): ColorMatcher(kind, settled=(self._looks or {}).get(kind), follow=0.0)
+            if over == "shot"
+            else ColorMatcher(kind)
+            for kind, over in sorted(used)
+        }
 
     def _matched(
         self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         """Return the swapped pixels in the colours of the footage, as the settings of each face want it."""
         matched = list(pixels)
-        for kind, matcher in self._matchers.items():
-            wanted = [i for i, place in enumerate(places) if place.settings.match == kind]
+        for (kind, over), matcher in self._matchers.items():
+            wanted = [i for i, p in enumerate(places) if p.settings.match == kind and p.settings.match_over == over]
             keys = [(places[i].shot, places[i].face.track) for i in wanted]
             old = [places[i].patch.pixels for i in wanted]
             found = matcher.match(keys, [pixels[i] for i in wanted], old, [shaped[i] for i in wanted])

@@ -20,9 +20,13 @@ NOTHING = "none"
 class FaceSettings(Settings):
     """What may differ from face to face. A setting that is added here can be overridden and compared in a preview."""
 
-    match: Literal["mkl", "reinhard", "mean", "none"] = "mkl"
+    match: Literal["mkl", "reinhard", "mean", "histogram", "poisson", "none"] = "mkl"
     """Colour match of the swapped face to the footage: "mkl" = mean and covariance, "reinhard" = mean and spread of each
-    channel, "mean" = the mean alone."""
+    channel, "mean" = the mean alone, "histogram" = the distribution of each channel, "poisson" = the colours along the edge
+    of the mask carried inwards."""
+    match_over: Literal["sliding", "shot"] = "sliding"
+    """Over what time the colours are gathered: "sliding" = about the last half second, "shot" = the whole shot, looked at
+    before it is rendered."""
     light: float = Field(1.0, ge=0, le=1)
     """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
     sharpness: float = Field(1.0, ge=0, le=1)

@@ -15,6 +15,7 @@ from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
 from faceswap.convert.mask_files import mask_files, painted_masks
 from faceswap.convert.network import settle_runners
+from faceswap.convert.match import Looks
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan
@@ -22,6 +23,7 @@ from faceswap.convert.products import products_of
 from faceswap.convert.range import span
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
+from faceswap.convert.shot_look import LOOKS_FILE, look_at_shots, read_looks, write_looks
 from faceswap.convert.smart import CopyPlan, fitted, plan_copies
 from faceswap.convert.work import SegmentRecord, WorkFolder, facts_in, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
@@ -35,7 +37,7 @@ from faceswap.errors import (
 )
 from faceswap.faces.cache import index_digest
 from faceswap.faces.index import FaceIndex
-from faceswap.files import file_state, require_space
+from faceswap.files import disk_errors_named, file_state, require_space
 from faceswap.interrupt import StopRequest
 from faceswap.media.libraries import library_versions
 from faceswap.media.sequence import PICTURES
@@ -171,6 +173,8 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         job = RenderJob(
             plan, run.models, casting, painted.masks, settings, work.path, any(s.is_copied for s in segments)
         )
+        if any(not s.is_copied and s.number not in done for s in segments):
+            job = replace(job, looks=_looks(run, job, index, work))
         _render(run, job, index, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
@@ -201,6 +205,18 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         num_copied=copies.num_copied if copies else 0,
         num_resumed=sum(record.stop - record.start for record in done.values()),
     )
+
+
+def _looks(run: ConvertRun, job: RenderJob, index: FaceIndex, work: WorkFolder) -> Looks:
+    """Return the colours of whole shots, kept in the work folder: a run that goes on does so with the very same numbers."""
+    path = work.path / LOOKS_FILE
+    looks = read_looks(path)
+    if looks is None:
+        with shared_cpu(run.models[0].compute):
+            looks = look_at_shots(job, index, run.times, run.on_progress, stop=run.stop)
+        with disk_errors_named(path):
+            write_looks(path, looks)
+    return looks
 
 
 def _require_same_input(plan: ConvertPlan) -> None:

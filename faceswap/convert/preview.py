@@ -23,6 +23,7 @@ from faceswap.convert.preview_checks import known_index, plan_preview, require_w
 from faceswap.convert.preview_sheet import Kind, SheetPlan, View, sheet_of
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
+from faceswap.convert.shot_look import look_at_shots
 from faceswap.convert.side_by_side import render_frames
 from faceswap.convert.timecode import ClipClock, Moment
 from faceswap.convert.workers import RenderJob
@@ -272,7 +273,9 @@ def _rendered(
         )
         for variant, each in zip(job.grid.variants, settings, strict=True)
     ]
-    return render_frames(jobs, index, wanted, StageTimes(), job.on_progress, reader), casting
+    times = StageTimes()
+    jobs = [replace(each, looks=look_at_shots(each, index, times, job.on_progress, reader)) for each in jobs]
+    return render_frames(jobs, index, wanted, times, job.on_progress, reader), casting
 
 
 def _without_faces(shown: Sequence[_Shown], index: FaceIndex | None) -> list[str]:

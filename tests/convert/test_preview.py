@@ -82,6 +82,7 @@ def require_like_converted(clip: Path, model: SwapModel, config: ConvertConfig, 
         {"keep": "mouth", "override": [{"start": 20, "end": 30, "match": "none", "feather": 0.2, "keep": "none"}]},
         {"start": "10", "trim": True},
         {"match": "none", "occlusion": "off", "sharpness": 0, "grain": "off"},
+        {"match_over": "shot", "override": [{"start": 20, "match": "histogram"}]},
     ],
 )
 def test_a_preview_shows_the_pixels_of_a_conversion(
