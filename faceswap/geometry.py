@@ -229,11 +229,7 @@ def warp(
         as_float: compute and return in float32; otherwise values are rounded to the type of `image`.
         border: OpenCV border mode for what lies outside `image`.
     """
-    # Replicated borders need the picture's own edge, so the cut-out never leaves it and keeps a few px around.
-    needed = apply(invert(dst_from_src), corners_of(size))
-    x0, y0, x1, y1 = bounding_rect(needed, image.shape[:2], pad=4)
-    if x1 == x0:
-        x0, y0, x1, y1 = 0, 0, image.shape[1], image.shape[0]
+    x0, y0, x1, y1 = needed_rect((image.shape[0], image.shape[1]), dst_from_src, size)
     image = image[y0:y1, x0:x1]
     if as_float:
         image = image.astype(np.float32, copy=False)
@@ -246,22 +242,37 @@ def warp(
     )
 
 
-def _prefiltered(image: NDArray, dst_from_src: Matrix) -> tuple[NDArray, Matrix]:
-    """Area-filter the directions in which a warp shrinks; subsampled chroma and single fields shrink in one more."""
-    if min(image.shape[:2]) < 2:
-        return image, dst_from_src
+def needed_rect(src_size: tuple[int, int], dst_from_src: Matrix, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the (x0, y0, x1, y1) of a picture of `src_size` (h, w) that a warp into a picture of `size` (h, w) looks at.
+
+    Replicated borders need the picture's own edge, so the rectangle never leaves it and keeps a few px around.
+    """
+    rect = bounding_rect(apply(invert(dst_from_src), corners_of(size)), src_size, pad=4)
+    return rect if rect[2] > rect[0] else (0, 0, src_size[1], src_size[0])
+
+
+def prefiltered_size(src_size: tuple[int, int], dst_from_src: Matrix) -> tuple[int, int]:
+    """Return the (h, w) to which a warp first area-filters a picture, in the directions in which it shrinks."""
+    if min(src_size) < 2:
+        return src_size
     along_x, along_y = np.linalg.norm(dst_from_src[:, :2], axis=0)
     height, width = (
         max(1, round(n * scale)) if scale < _PREFILTER_BELOW else n
-        for n, scale in zip(image.shape[:2], (along_y, along_x), strict=True)
+        for n, scale in zip(src_size, (along_y, along_x), strict=True)
     )
+    return height, width
+
+
+def _prefiltered(image: NDArray, dst_from_src: Matrix) -> tuple[NDArray, Matrix]:
+    """Area-filter the directions in which a warp shrinks; subsampled chroma and single fields shrink in one more."""
+    height, width = prefiltered_size((image.shape[0], image.shape[1]), dst_from_src)
     if (height, width) == image.shape[:2]:
         return image, dst_from_src
     dst_from_src = compose(dst_from_src, scaling(image.shape[1] / width, image.shape[0] / height))
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dst_from_src
 
 
-_CATMULL_ROM = np.array([-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0])
+CATMULL_ROM = np.array([-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0])
 """Weights of samples -2..2 a quarter of a sample before sample 0 (Keys 1981, a = -1/2)."""
 
 
@@ -272,7 +283,7 @@ def _doubled(image: NDArray[np.float32]) -> NDArray[np.float32]:
     two samples. Linear interpolation of this picture has neither fault.
     """
     result = np.empty((2 * image.shape[0], 2 * image.shape[1]), dtype=np.float32)
-    early, late = _CATMULL_ROM, _CATMULL_ROM[::-1]
+    early, late = CATMULL_ROM, CATMULL_ROM[::-1]
     for y, rows in enumerate((early, late)):
         for x, columns in enumerate((early, late)):
             result[y::2, x::2] = cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REPLICATE)
