@@ -15,6 +15,7 @@ from faceswap.models.likeness import Likeness, from_document, rebuild_scores
 from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import build_network
 from faceswap.models.spec import SwapSpec
+from faceswap.provenance.consent import ConsentRecord, as_records
 from faceswap.types import CropSpec, SwapOutput
 
 
@@ -29,12 +30,15 @@ class SwapModel:
         manifest_sha256: str,
         rejected: tuple[str, ...] = (),
         likeness: Mapping[str, Likeness] | None = None,
+        consents: Mapping[str, tuple[ConsentRecord, ...]] | None = None,
     ) -> None:
         self.spec, self.compute, self.manifest_sha256 = spec, compute, manifest_sha256
         self.rejected = rejected
         """Newer checkpoints that were passed over because they do not verify, and why."""
         self.likeness: Mapping[str, Likeness] = likeness or {}
         """By identity: what `rebuild_scores` mean; empty when the model does not say it."""
+        self.consents: Mapping[str, tuple[ConsentRecord, ...]] = consents or {}
+        """By identity: the records its facesets were taken under, as they were then."""
         # Weights are cast once here: autocast would cast them again in every pass (2.3 times slower on CPUs).
         self._network = compute.place(network.to(compute.dtype)).eval()
 
@@ -67,7 +71,9 @@ class SwapModel:
         network = build_network(spec.network, len(spec.identities))
         network.load_state_dict(checkpoint.tensors("ema"))
         likeness = from_document(checkpoint.document("likeness") if checkpoint.has("likeness") else {})
-        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected, likeness)
+        consent = checkpoint.document("consent") if checkpoint.has("consent") else {}
+        consents = {name: as_records(records, str(checkpoint.path)) for name, records in consent.items()}
+        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected, likeness, consents)
 
     def index_of(self, identity: str) -> int:
         """Return an identity's number.
