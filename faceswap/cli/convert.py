@@ -15,6 +15,7 @@ from faceswap.cli.convert_options import (
     FootageOptions,
     PeopleOptions,
     PictureOptions,
+    ProvenanceOptions,
     SettingsOption,
     ToOption,
     settings_of,
@@ -61,6 +62,7 @@ def register(app: typer.Typer) -> None:
         finder: FinderOptions,
         footage: FootageOptions,
         extent: ExtentOptions,
+        provenance: ProvenanceOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
@@ -106,7 +108,14 @@ def register(app: typer.Typer) -> None:
         method = finder.make(run.device)
         if dry_run:
             plan = plan_convert(
-                input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
+                input_path,
+                loaded,
+                output,
+                to=to,
+                config=config,
+                overwrite=overwrite,
+                detector=method.name,
+                provenance=provenance.wish,
             )
             values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
@@ -123,6 +132,7 @@ def register(app: typer.Typer) -> None:
             detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
+            provenance=provenance.wish,
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from faceswap.errors import UsageError
+from faceswap.provenance.consent_rules import ConsentWish
+from faceswap.provenance.wish import ProvenanceWish
 
 SettingsOption = Annotated[
     Path | None,
@@ -209,6 +211,35 @@ class ExtentOptions:
         str | None,
         typer.Option(metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."),
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceOptions:
+    """How an output is accounted for."""
+
+    consent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]ID|FILE",
+            help="Consent record of the face that is shown, if the model has none or another; repeatable.",
+        ),
+    ] = None
+    project: Annotated[
+        str | None, typer.Option(help="What the output is for; needed where the consent is limited to projects.")
+    ] = None
+    c2pa_cert: Annotated[
+        Path | None, typer.Option("--c2pa-cert", help="PEM chain to sign with [one made for this installation].")
+    ] = None
+    c2pa_key: Annotated[Path | None, typer.Option("--c2pa-key", help="Its PEM private key.")] = None
+    c2pa_tsa: Annotated[
+        str | None, typer.Option("--c2pa-tsa", metavar="URL", help="Ask this RFC 3161 service to date the signature.")
+    ] = None
+
+    @property
+    def wish(self) -> ProvenanceWish:
+        """Return what the library takes."""
+        consent = ConsentWish(tuple(self.consent or ()), self.project)
+        return ProvenanceWish(consent, self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
 
 
 def settings_of(

@@ -38,6 +38,7 @@ from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, StageTimes, ignore_progress
 from faceswap.provenance.picture_mark import texts_of
+from faceswap.provenance.wish import ProvenanceWish
 
 _OPTION = "--frame"
 
@@ -130,6 +131,7 @@ def preview_clip(
     device: str = "auto",
     detector: Detector | None = None,
     encoder: IdentityEncoder | None = None,
+    provenance: ProvenanceWish | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> PreviewReport:
     """Render single frames of a clip into a marked PNG picture.
@@ -139,10 +141,11 @@ def preview_clip(
 
     Args:
         output: a .png file; None = <input>_preview.png. Earlier previews are replaced, other files only with `overwrite`.
-        model, to, config, detector, encoder: as for `convert_clip`.
+        model, to, config, detector, encoder, provenance: as for `convert_clip`.
 
     Raises:
-        UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError: as for `convert_clip`.
+        UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError, ConsentError: as for
+            `convert_clip`.
     """
     start = time.perf_counter()
     source = Path(input_path)
@@ -154,7 +157,8 @@ def preview_clip(
     require_writable(target, overwrite)
     models = loaded_models(model, device)
     detector = detector or make_detector(device=device)
-    plan = plan_preview(source, models, target, to, [each.config for each in grid.variants], detector, on_progress)
+    configs = [each.config for each in grid.variants]
+    plan = plan_preview(source, models, target, to, configs, detector, on_progress, provenance)
     people = people_of(plan.wish, detector, encoder)
     job = _Job(plan, models, grid, detector, encoder, people, on_progress)
     index = known_index(plan, detector)

@@ -18,6 +18,7 @@ from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import build_network
 from faceswap.models.runners import Runner, checked_runner, make_runner, usual_runner
 from faceswap.models.spec import SwapSpec
+from faceswap.provenance.consent import ConsentRecord, as_records
 from faceswap.types import CropSpec, SwapOutput
 
 _ORIGINAL = (torch.device("cpu"), torch.float32)
@@ -35,12 +36,15 @@ class SwapModel:
         manifest_sha256: str,
         rejected: tuple[str, ...] = (),
         likeness: Mapping[str, Likeness] | None = None,
+        consents: Mapping[str, tuple[ConsentRecord, ...]] | None = None,
     ) -> None:
         self.spec, self.compute, self.manifest_sha256 = spec, compute, manifest_sha256
         self.rejected = rejected
         """Newer checkpoints that were passed over because they do not verify, and why."""
         self.likeness: Mapping[str, Likeness] = likeness or {}
         """By identity: what `rebuild_scores` mean; empty when the model does not say it."""
+        self.consents: Mapping[str, tuple[ConsentRecord, ...]] = consents or {}
+        """By identity: the records its facesets were taken under, as they were then."""
         # Cast once for each type that is used: autocast would cast weights again in every pass (2.3 times slower on CPUs).
         original: SwapNetwork = network.float().to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._networks = {_ORIGINAL: original}
@@ -104,7 +108,9 @@ class SwapModel:
         network = build_network(spec.network, len(spec.identities))
         network.load_state_dict(checkpoint.tensors("ema"))
         likeness = from_document(checkpoint.document("likeness") if checkpoint.has("likeness") else {})
-        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected, likeness)
+        consent = checkpoint.document("consent") if checkpoint.has("consent") else {}
+        consents = {name: as_records(records, str(checkpoint.path)) for name, records in consent.items()}
+        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected, likeness, consents)
 
     def index_of(self, identity: str) -> int:
         """Return an identity's number.

@@ -20,6 +20,7 @@ from faceswap.models.work import work_of
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.train.augment import Sampler, exchange_colors
 from faceswap.train.config import TrainConfig
+from faceswap.train.consents import consents_of
 from faceswap.train.data import FacePack, load_pack
 from faceswap.train.held_out import HeldOutScore, as_event, divided, held_out, score
 from faceswap.train.likeness import measure_likeness
@@ -82,6 +83,7 @@ def train_model(
     with folder_lock(model, "train"):
         remove_leftovers(model)
         state, saved = _start(model, spec, config, compute, on_note)
+        state.consents = consents_of(sets, on_note)
         parts = [divided(load_pack(s, spec.crop_spec, compute.device), held_out(s.records())) for s in sets]
         packs, held = [part[0] for part in parts], [part[1] for part in parts]
         on_note(
