@@ -111,9 +111,21 @@ def paired_statistics(
 ) -> tuple[Statistics, Statistics]:
     """Return the statistics of two pictures of the same thing, from the places where they agree best.
 
+    Args:
+        source, target: (3, H, W) colours. mask: (1, H, W) or (H, W). trim: [0, 1).
+    """
+    a, b, weight = paired_pixels(source, target, mask, trim)
+    return masked_statistics(a, weight), masked_statistics(b, weight)
+
+
+def paired_pixels(
+    source: NDArray, target: NDArray, mask: NDArray, trim: float = 0.3
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the colours of two pictures of the same thing where they agree best: (3, N) of each, (N,) weights.
+
     What is in front of one of them (a hand), or looks otherwise by nature (an open eye, a beard), says nothing of the light.
     Each round maps the source to the target by the fit so far and leaves out the share `trim` of the mask that is furthest
-    off; both sides lose the same places, so their statistics stay comparable.
+    off; both sides lose the same places, so what is taken from them stays comparable.
 
     Args:
         source, target: (3, H, W) colours. mask: (1, H, W) or (H, W). trim: [0, 1).
@@ -123,20 +135,20 @@ def paired_statistics(
     weight = weight[inside]
     a, b = (picture.reshape(3, -1)[:, inside].astype(np.float64) for picture in (source, target))
     if not len(weight):
-        return masked_statistics(a, weight), masked_statistics(b, weight)
+        return a, b, weight
     core = weight > weight.max() / 2
     # Medians first: an occluder would pull a mean, and widen a covariance, towards itself.
     gain = np.median(b[:, core], axis=1) / np.maximum(np.median(a[:, core], axis=1), 1e-3)
     fit, kept = Affine(np.diag(gain), np.zeros(3)), weight
-    for _ in range(TRIM_ROUNDS):
+    for number in range(TRIM_ROUNDS):
+        if number:
+            fit = mkl_map(masked_statistics(a, kept), masked_statistics(b, kept))
         distance = np.linalg.norm(fit.linear @ a + fit.offset[:, None] - b, axis=0)
         order = np.argsort(distance)
         limit = int(np.searchsorted(np.cumsum(weight[order]), (1 - trim) * weight.sum()))
         kept = np.zeros_like(weight)
         kept[order[: limit + 1]] = weight[order[: limit + 1]]
-        statistics = masked_statistics(a, kept), masked_statistics(b, kept)
-        fit = mkl_map(*statistics)
-    return statistics
+    return a, b, kept
 
 
 def limited(affine: Affine, around: NDArray[np.float64], max_contrast: float) -> Affine:

@@ -7,7 +7,8 @@
     │   └── NoFaceError (3)         no face in it
     ├── CheckpointError (1)         a model folder that cannot be read
     ├── PartialResultError (4)      some of the work was done, some was not
-    ├── ProvenanceError (5)         marking or consent refused
+    ├── ProvenanceError (5)         marking refused
+    │   └── ConsentError (5)        no consent on record, or not for this
     ├── ResourceError (6)           memory, disk
     ├── DeviceError (2)             the device asked for is not there
     ├── ShapeError (1)              an array of the wrong shape or type
@@ -59,6 +60,10 @@ class ProvenanceError(FaceswapError):
     """An output that could not be marked, or must not be made."""
 
     exit_code = 5
+
+
+class ConsentError(ProvenanceError):
+    """No consent is on record for a face, or what is on record does not allow this."""
 
 
 class ResourceError(FaceswapError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,7 @@ class StageTimes:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -41,12 +43,13 @@ class StageTimes:
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - start
+            self.add({stage: time.perf_counter() - start})
 
     def add(self, seconds: Mapping[str, float]) -> None:
-        """Add what another process measured."""
-        for stage, busy in seconds.items():
-            self.seconds[stage] += busy
+        """Add what was measured elsewhere."""
+        with self._lock:
+            for stage, busy in seconds.items():
+                self.seconds[stage] += busy
 
     def ms_per(self, count: int) -> dict[str, float]:
         """Return milliseconds per item for each stage."""

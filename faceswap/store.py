@@ -61,8 +61,18 @@ def data_home(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of the user's data: $FACESWAP_HOME, or "faceswap" in the XDG data folder."""
     if environment.get(HOME_VARIABLE):
         return Path(environment[HOME_VARIABLE]).expanduser()
-    shared = environment.get("XDG_DATA_HOME", "")
-    base = Path(shared) if os.path.isabs(shared) else Path.home() / ".local" / "share"  # noqa: PTH117 (XDG: else ignored)
+    return _xdg_folder(environment.get("XDG_DATA_HOME", ""), Path(".local", "share"))
+
+
+def cache_home(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of what can be measured or made again: $FACESWAP_HOME/cache, or "faceswap" in the XDG cache folder."""
+    if environment.get(HOME_VARIABLE):
+        return Path(environment[HOME_VARIABLE]).expanduser() / "cache"
+    return _xdg_folder(environment.get("XDG_CACHE_HOME", ""), Path(".cache"))
+
+
+def _xdg_folder(given: str, usual: Path) -> Path:
+    base = Path(given) if os.path.isabs(given) else Path.home() / usual  # noqa: PTH117 (XDG: else ignored)
     return base / "faceswap"
 
 

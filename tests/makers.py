@@ -150,7 +150,27 @@ def tiny_state(identities: tuple[str, ...] = ("anna", "bert"), **over: Any) -> A
     return TrainState.create(spec, config, choose_compute("cpu", "fp32"))
 
 
+def tiny_consent(name: str, **over: Any) -> Any:
+    """Return a consent record for the face of a model's identity; the name is the seed."""
+    from faceswap.provenance.consent import ConsentRecord, Subject
+
+    at = "2026-01-02T03:04:05Z"
+    slug = name.lower().replace(" ", "-")
+    values: dict[str, Any] = {
+        "record_id": f"{slug}-{zlib.crc32(name.encode()):010x}",
+        "subject": Subject(name=name, adult_attested=True),
+        "basis": "public_domain",
+        "reason": "made by a test",
+        "obtained_at": at,
+        "obtained_by": "tests",
+        **over,
+    }
+    return ConsentRecord(**values).noted("made", "tests", at=at)
+
+
 def tiny_model(path: Path, identities: tuple[str, ...] = ("anna", "bert"), **over: Any) -> Path:
-    """Write a random model as a checkpoint of step 0; return the model folder."""
-    tiny_state(identities, **over).save(path, tiny_config(**over))
+    """Write a random model as a checkpoint of step 0, with a consent record of each identity; return the model folder."""
+    state = tiny_state(identities, **over)
+    state.consents = {name: (tiny_consent(name),) for name in identities}
+    state.save(path, tiny_config(**over))
     return path

@@ -15,6 +15,7 @@ from faceswap.cli.convert_options import (
     FootageOptions,
     PeopleOptions,
     PictureOptions,
+    ProvenanceOptions,
     SettingsOption,
     ToOption,
     settings_of,
@@ -61,12 +62,21 @@ def register(app: typer.Typer) -> None:
         finder: FinderOptions,
         footage: FootageOptions,
         extent: ExtentOptions,
+        provenance: ProvenanceOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
         ] = None,
         figures: Annotated[
             bool | None, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
+        ] = None,
+        runner: Annotated[
+            str | None,
+            typer.Option(
+                envvar="FACESWAP_RUNNER",
+                help="What runs the network: auto = the quickest, measured once [default]; torch, onnxruntime, cuda-graph, "
+                "compile; torch-fp32 ...",
+            ),
         ] = None,
         strict: Annotated[
             bool, typer.Option("--strict", help="Exit with 4 when the figures of a shot are poor.")
@@ -86,7 +96,10 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        given = settings_of(people, picture, encoding, footage, extent) | {"figures": strict or figures}
+        given = settings_of(people, picture, encoding, footage, extent) | {
+            "figures": strict or figures,
+            "runner": runner,
+        }
         config = config_of(settings, given, "convert")
         loaded = [SwapModel.load(folder, device=run.device) for folder in model]
         for reason in (reason for each in loaded for reason in each.rejected):
@@ -95,7 +108,14 @@ def register(app: typer.Typer) -> None:
         method = finder.make(run.device)
         if dry_run:
             plan = plan_convert(
-                input_path, loaded, output, to=to, config=config, overwrite=overwrite, detector=method.name
+                input_path,
+                loaded,
+                output,
+                to=to,
+                config=config,
+                overwrite=overwrite,
+                detector=method.name,
+                provenance=provenance.wish,
             )
             values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
@@ -112,6 +132,7 @@ def register(app: typer.Typer) -> None:
             detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
+            provenance=provenance.wish,
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

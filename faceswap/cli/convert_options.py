@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from faceswap.errors import UsageError
+from faceswap.provenance.consent_rules import ConsentWish
+from faceswap.provenance.wish import ProvenanceWish
 
 SettingsOption = Annotated[
     Path | None,
@@ -103,7 +105,13 @@ class PeopleOptions:
 class PictureOptions:
     """How the swapped face is matched, masked and laid over."""
 
-    match: Annotated[str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean or none.")] = None
+    match: Annotated[
+        str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean, histogram, poisson or none.")
+    ] = None
+    match_over: Annotated[
+        str | None,
+        typer.Option(help="Colours are gathered over: sliding = half a second [default]; shot = the whole shot."),
+    ] = None
     light: Annotated[
         float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
     ] = None
@@ -114,7 +122,24 @@ class PictureOptions:
         None
     )
     feather: Annotated[float | None, typer.Option(help="Width of the mask's soft edge, share of the crop.")] = None
-    erode: Annotated[float | None, typer.Option(help="How much the mask is shrunk, share of the crop.")] = None
+    erode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="How much the mask is shrunk, share of the crop; or top=0.05,bottom=0; below 0: grown.",
+        ),
+    ] = None
+    refine_mask: Annotated[
+        float | None,
+        typer.Option(help="How far the mask's edge may move to edges of the footage, share of the crop [0]."),
+    ] = None
+    mask_steady: Annotated[
+        float | None, typer.Option(help="How far flicker of the mask is averaged out, 0 to 0.9 [0.6].")
+    ] = None
+    opacity: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="How much of the swapped face is seen, 0 to 1 [1]; or mouth=0.5,eyes=0.7."),
+    ] = None
     keep: Annotated[
         str | None,
         typer.Option(help="Parts that stay the actor's own, comma list: eyes, mouth, brows, nose, teeth."),
@@ -186,6 +211,35 @@ class ExtentOptions:
         str | None,
         typer.Option(metavar="GRAPH", help="FFmpeg filters for the whole picture first, e.g. bwdif (extra: ffmpeg)."),
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceOptions:
+    """How an output is accounted for."""
+
+    consent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]ID|FILE",
+            help="Consent record of the face that is shown, if the model has none or another; repeatable.",
+        ),
+    ] = None
+    project: Annotated[
+        str | None, typer.Option(help="What the output is for; needed where the consent is limited to projects.")
+    ] = None
+    c2pa_cert: Annotated[
+        Path | None, typer.Option("--c2pa-cert", help="PEM chain to sign with [one made for this installation].")
+    ] = None
+    c2pa_key: Annotated[Path | None, typer.Option("--c2pa-key", help="Its PEM private key.")] = None
+    c2pa_tsa: Annotated[
+        str | None, typer.Option("--c2pa-tsa", metavar="URL", help="Ask this RFC 3161 service to date the signature.")
+    ] = None
+
+    @property
+    def wish(self) -> ProvenanceWish:
+        """Return what the library takes."""
+        consent = ConsentWish(tuple(self.consent or ()), self.project)
+        return ProvenanceWish(consent, self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
 
 
 def settings_of(

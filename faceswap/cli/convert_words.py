@@ -102,9 +102,10 @@ def summary(report: ConvertReport) -> str:
     delivered = "\n".join(map(str, report.delivered))
     checked = ", ".join(f"{subject} {found}" for subject, found in report.checks.items())
     casting = "\n".join(casting_lines(report.casting))
+    networks = "\n".join(f"network: {choice['words']}" for choice in report.network)
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
-        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{casting}\n"
+        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{networks}\n{casting}\n"
         f"compared with the input: {checked}\n{_quality(report)}{delivered}"
     )
 

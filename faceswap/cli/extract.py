@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
         app,
         examples(
             "faceswap extract tng_s1.mkv tng_s2.mkv -o facesets/data-tng --actor data-tng",
+            "faceswap extract new.mkv -o facesets/data-tng --actor data-tng --consent data-tng-3f",
             "faceswap extract stills/ -o facesets/data-tng --actor data-tng --min-face 64",
             "faceswap extract tng_s1.mkv -o facesets/data-tng --actor data-tng --landmarks facemesh",
         ),
@@ -40,10 +41,14 @@ def register(app: typer.Typer) -> None:
         ] = "jpeg",
         largest: Annotated[bool, typer.Option("--largest", help="Only the largest face of each frame.")] = False,
         era: Annotated[str, typer.Option(help="Label of this material, e.g. a season or a year.")] = "",
+        consent: Annotated[
+            str | None, typer.Option(metavar="ID|FILE", help="Consent record of the person (`faceswap consent new`).")
+        ] = None,
     ) -> None:
         """Find the faces of one actor in clips or pictures and store them as aligned crops."""
         from faceswap.errors import PartialResultError, UsageError
         from faceswap.facesets.build import extract_faces
+        from faceswap.provenance.consent_store import ConsentStore
 
         if coverage not in ("face", "whole_face", "head"):
             raise UsageError(f"--coverage {coverage!r} is unknown; allowed: face, whole_face, head")
@@ -58,6 +63,7 @@ def register(app: typer.Typer) -> None:
             store=store,  # type: ignore[arg-type]
             largest=largest,
             era=era,
+            consent=ConsentStore.of_user().find_or_adopt(consent) if consent is not None else None,
             device=run.device,
             detector=finder.make(run.device),
             on_progress=run.console.on_progress,

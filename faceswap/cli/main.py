@@ -15,6 +15,7 @@ import typer
 from faceswap import __version__
 from faceswap.cli import (
     bench,
+    consent,
     convert,
     demo,
     evaluate,
@@ -62,6 +63,7 @@ for module in (demo, extract, train, shots, preview, convert, evaluate, verify, 
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
 app.add_typer(faceset.app, name="faceset")
+app.add_typer(consent.app, name="consent")
 app.add_typer(recipes.app, name="recipes")
 
 

@@ -12,6 +12,7 @@ from faceswap.cli.convert_options import (
     FootageOptions,
     PeopleOptions,
     PictureOptions,
+    ProvenanceOptions,
     SettingsOption,
     ToOption,
     settings_of,
@@ -74,6 +75,7 @@ def register(app: typer.Typer) -> None:
         picture: PictureOptions,
         finder: FinderOptions,
         footage: FootageOptions,
+        provenance: ProvenanceOptions,
         overwrite: Annotated[
             bool, typer.Option("--overwrite", help="Replace a file that is no earlier preview, too.")
         ] = False,
@@ -96,6 +98,7 @@ def register(app: typer.Typer) -> None:
             device=run.device,
             detector=finder.make(run.device),
             encoder=make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None,
+            provenance=provenance.wish,
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

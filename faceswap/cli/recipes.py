@@ -28,7 +28,12 @@ def list_recipes(run: Run) -> None:
 
 @command(app, examples("faceswap recipes show quick-64", "faceswap recipes show df-256 > my-256.toml"), name="show")
 def show_recipe(run: Run, name: Annotated[str, typer.Argument(help="Recipe name or .toml file.")]) -> None:
-    """Print a recipe, to read or to start one's own from."""
-    from faceswap.recipes import find_recipe
+    """Print a recipe, to read or to start one's own from, and say what its network costs."""
+    from faceswap.config import validated
+    from faceswap.models.spec import NetworkSpec
+    from faceswap.models.work import work_of
+    from faceswap.recipes import find_recipe, load_recipe
 
     run.console.result(find_recipe(name).read_text(encoding="utf-8").rstrip())
+    network = validated(NetworkSpec, load_recipe(name).get("network", {}), f"recipe {name}, network")
+    run.console.note(f"{network.name} {network.size} px for two identities: {work_of(network)}")

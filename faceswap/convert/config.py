@@ -63,7 +63,10 @@ class ConvertConfig(FaceSettings):
     figures: bool = True
     """Measure the result in a few places and say how good it is."""
     batch: int = Field(8, ge=1, le=64)
-    """Faces that go through the network together."""
+    """Faces that go through the network together; fewer where the GPU's memory does not hold them."""
+    runner: str = "auto"
+    """What runs the network: "auto" = the quickest by a short measurement; torch, onnxruntime (CPU), cuda-graph (CUDA), compile,
+    each also with its arithmetic, like "torch-fp32"."""
 
     shots: str | None = None
     """Numbers of the shots to swap, from 1, like "3,7-9"; None = all. The rest of the clip stays as it is."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,14 +21,20 @@ from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.grain import Grain, GrainMatcher, measure
 from faceswap.convert.light import keep_light
-from faceswap.convert.mask import MaskInput, MaskMaker
-from faceswap.convert.match import ColorMatcher
+from faceswap.convert.mask import MaskInput, MaskMaker, faded
+from faceswap.convert.match import ColorMatcher, Looks
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
+from faceswap.device import BatchSize
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
+from faceswap.threads import read_ahead
 from faceswap.types import Face, Frame, Patch
 
+_BATCHES_AHEAD = 1
+"""Swapped batches that may wait to be finished; bounds memory."""
+FrameBatch = tuple[Sequence[Frame], Sequence[Sequence[Face]], Sequence[int]]
+"""Frames, the faces to swap of each, the number of the shot of each."""
 WARM_UP = 24
 """Frames before a segment from which the colour match learns: what is older counts for 13 % in it."""
 
@@ -76,6 +85,23 @@ class _Place:
     """Of the footage there (`grain.measure`)."""
 
 
+class _Output(NamedTuple):
+    """What a network gave for a place."""
+
+    pixels: NDArray[np.float32]
+    """(3, S, S) RGB [0, 1]"""
+    mask: NDArray[np.float32] | None
+    """(1, S, S) [0, 1]"""
+
+
+class _Swapped(NamedTuple):
+    """A batch between the network and what comes after it."""
+
+    frames: Sequence[Frame]
+    places: list[_Place]
+    outputs: list[_Output]
+
+
 class SwapEngine:
     """Swaps the chosen faces of frames, each to the identity that its track is cast for.
 
@@ -92,20 +118,30 @@ class SwapEngine:
         times: StageTimes,
         painted: PaintedMasks | None = None,
         settings: SettingsFor | None = None,
+        looks: Looks | None = None,
     ) -> None:
         """Make an engine.
 
         Args:
             roles: of each track whose faces will be given. painted: hand-painted masks of the clip.
             settings: of each face; None = those of `config` for all.
+            looks: colours of whole shots, for faces whose `match_over` is "shot"; None = they are to be gathered from what will
+                be processed (`gathered`).
         """
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._settings = settings or SettingsFor.everywhere(config)
         self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
         self._has_memory = any(each.remembers for each in self._settings.all)
+        self._looks = looks
         self._matchers = self._new_matchers()
         self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
+        self._batch = BatchSize(config.batch)
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What was done about the device's memory."""
+        return self._batch.remarks
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
@@ -114,7 +150,7 @@ class SwapEngine:
         self._masks.begin_segment()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
         if places and self._has_memory:
-            self._swap_and_match(places)
+            self._match(places, self._swap(places))
 
     def forget(self) -> None:
         """Forget all frames: what comes next does not follow on them."""
@@ -130,14 +166,33 @@ class SwapEngine:
         Args:
             faces: for each frame the faces to swap. shots: for each frame the number of its shot.
         """
-        places = self._cut(frames, faces, shots)
-        if not places:
-            return [Rendered(frame, frame) for frame in frames]
+        return self._finished(self._swapped((frames, faces, shots)))
+
+    def stream(self, batches: Iterable[FrameBatch]) -> Generator[list[Rendered], None, None]:
+        """Yield what `process` returns for one batch after the other, while a thread cuts and swaps those that come next.
+
+        Args:
+            batches: arguments of `process`; read in that thread. Nothing else may be asked of the engine until the generator
+                has come to its end or is closed.
+        """
+        with closing(read_ahead(map(self._swapped, batches), _BATCHES_AHEAD)) as ready:
+            for swapped in ready:
+                yield self._finished(swapped)
+
+    def _swapped(self, batch: FrameBatch) -> _Swapped:
+        """Cut the faces of some frames and run their networks."""
+        places = self._cut(*batch)
+        return _Swapped(batch[0], places, self._swap(places))
+
+    def _finished(self, given: _Swapped) -> list[Rendered]:
+        """Match, mask and paste faces that are swapped."""
+        if not given.places:
+            return [Rendered(frame, frame) for frame in given.frames]
         layers: dict[int, list[Layer]] = defaultdict(list)
-        for place, layer in zip(places, self._swap_and_match(places), strict=True):
+        for place, layer in zip(given.places, self._match(given.places, given.outputs), strict=True):
             layers[place.position].append(layer)
         with self._times.measure("composite"):
-            return [_composite(frame, tuple(layers[i])) for i, frame in enumerate(frames)]
+            return [_composite(frame, tuple(layers[i])) for i, frame in enumerate(given.frames)]
 
     def _cut(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[_Place]:
         places = []
@@ -159,19 +214,26 @@ class SwapEngine:
             self._recent.popleft()
         return places
 
-    def _swap_and_match(self, places: Sequence[_Place]) -> list[Layer]:
-        """Return the layer of each place, in their order; each role's faces go through its network together."""
+    def _swap(self, places: Sequence[_Place]) -> list[_Output]:
+        """Return what the network of each place's role gives, in their order; faces of a role go through it together."""
+        outputs: dict[int, _Output] = {}
+        for role, members in _by_role(places).items():
+            with self._times.measure("network"):
+                patches = [places[i].patch for i in members]
+                found = self._batch.run(patches, partial(_run_network, self._models[role.model], role.identity))
+            outputs |= zip(members, found, strict=True)
+        return [outputs[i] for i in range(len(places))]
+
+    def _match(self, places: Sequence[_Place], outputs: Sequence[_Output]) -> list[Layer]:
+        """Return the layer of each place, in their order."""
         layers: dict[int, Layer] = {}
-        by_role: dict[Role, list[int]] = defaultdict(list)
-        for i, place in enumerate(places):
-            by_role[place.role].append(i)
-        for role, members in by_role.items():
-            layers |= zip(members, self._layers(role, [places[i] for i in members]), strict=True)
+        for role, members in _by_role(places).items():
+            of_role = self._layers(role, [places[i] for i in members], [outputs[i] for i in members])
+            layers |= zip(members, of_role, strict=True)
         return [layers[i] for i in range(len(places))]
 
-    def _layers(self, role: Role, places: Sequence[_Place]) -> list[Layer]:
-        with self._times.measure("network"):
-            pixels, network_masks = self._swap(role, [place.patch for place in places])
+    def _layers(self, role: Role, places: Sequence[_Place], outputs: Sequence[_Output]) -> list[Layer]:
+        pixels, network_masks = [output.pixels for output in outputs], [output.mask for output in outputs]
         with self._times.measure("mask"):
             crop = self._models[role.model].crop
             shaped = [
@@ -188,21 +250,37 @@ class SwapEngine:
             ]
             matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
         return [
-            Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame), self._grain_of(place))
+            Layer(
+                place.face.track,
+                raw,
+                Patch(new, faded(mask, place.face, place.settings, crop), place.patch.patch_from_frame),
+                self._grain_of(place),
+            )
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
 
-    def _new_matchers(self) -> dict[str, ColorMatcher]:
-        """Return a colour match without memory for each kind that is used."""
-        return {kind: ColorMatcher(kind) for kind in {each.match for each in self._settings.all} - {"none"}}
+    @property
+    def gathered(self) -> Looks:
+        """The mean of what was processed since the start, for tracks whose colours are those of their shot."""
+        return {kind: dict(matcher.seen) for (kind, over), matcher in self._matchers.items() if over == "shot"}
+
+    def _new_matchers(self) -> dict[tuple[str, str], ColorMatcher]:
+        """Return a colour match without memory for each kind and stretch of time that is used."""
+        used = {(each.match, each.match_over) for each in self._settings.all if each.match != "none"}
+        return {
+            (kind, over): ColorMatcher(kind, settled=(self._looks or {}).get(kind), follow=0.0)
+            if over == "shot"
+            else ColorMatcher(kind)
+            for kind, over in sorted(used)
+        }
 
     def _matched(
         self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         """Return the swapped pixels in the colours of the footage, as the settings of each face want it."""
         matched = list(pixels)
-        for kind, matcher in self._matchers.items():
-            wanted = [i for i, place in enumerate(places) if place.settings.match == kind]
+        for (kind, over), matcher in self._matchers.items():
+            wanted = [i for i, p in enumerate(places) if p.settings.match == kind and p.settings.match_over == over]
             keys = [(places[i].shot, places[i].face.track) for i in wanted]
             old = [places[i].patch.pixels for i in wanted]
             found = matcher.match(keys, [pixels[i] for i in wanted], old, [shaped[i] for i in wanted])
@@ -230,15 +308,19 @@ class SwapEngine:
         self._grain.observe(key, place.noise)
         return self._grain.grain_of(key, place.frame, place.face)
 
-    def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-        pixels: list[np.ndarray] = []
-        network_masks: list[np.ndarray | None] = []
-        for start in range(0, len(patches), self._config.batch):
-            batch = np.stack([patch.pixels for patch in patches[start : start + self._config.batch]])
-            output = self._models[role.model].swap(torch.from_numpy(batch), to=role.identity)
-            pixels += list(output.pixels.cpu().numpy())
-            network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
-        return pixels, network_masks
+
+def _by_role(places: Sequence[_Place]) -> dict[Role, list[int]]:
+    members: dict[Role, list[int]] = defaultdict(list)
+    for i, place in enumerate(places):
+        members[place.role].append(i)
+    return members
+
+
+def _run_network(model: SwapModel, identity: str, patches: Sequence[Patch]) -> list[_Output]:
+    output = model.swap(torch.from_numpy(np.stack([patch.pixels for patch in patches])), to=identity)
+    pixels = output.pixels.cpu().numpy()
+    masks = output.mask.cpu().numpy() if output.mask is not None else [None] * len(pixels)
+    return [_Output(*each) for each in zip(pixels, masks, strict=True)]
 
 
 def _composite(source: Frame, layers: tuple[Layer, ...]) -> Rendered:

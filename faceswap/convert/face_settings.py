@@ -8,6 +8,9 @@ from typing import Any, Literal, get_args
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from faceswap.config import Settings
+from faceswap.convert.shares import OpacitySetting, SidesSetting, share_words
+from faceswap.masks.edges import Sides
+from faceswap.masks.opacity import Opacity
 from faceswap.masks.regions import Region
 
 NOTHING = "none"
@@ -17,19 +20,30 @@ NOTHING = "none"
 class FaceSettings(Settings):
     """What may differ from face to face. A setting that is added here can be overridden and compared in a preview."""
 
-    match: Literal["mkl", "reinhard", "mean", "none"] = "mkl"
+    match: Literal["mkl", "reinhard", "mean", "histogram", "poisson", "none"] = "mkl"
     """Colour match of the swapped face to the footage: "mkl" = mean and covariance, "reinhard" = mean and spread of each
-    channel, "mean" = the mean alone."""
+    channel, "mean" = the mean alone, "histogram" = the distribution of each channel, "poisson" = the colours along the edge
+    of the mask carried inwards."""
+    match_over: Literal["sliding", "shot"] = "sliding"
+    """Over what time the colours are gathered: "sliding" = about the last half second, "shot" = the whole shot, looked at
+    before it is rendered."""
     light: float = Field(1.0, ge=0, le=1)
     """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
     sharpness: float = Field(1.0, ge=0, le=1)
     """How far the face is made as sharp as the footage, sharper or softer: 0 = as the network gave it."""
     grain: Literal["match", "off"] = "match"
     """"match": the footage's grain is laid over the swapped face."""
-    erode: float = Field(0.0, ge=0, le=0.3)
-    """How much the mask is shrunk, in sides of the patch."""
+    erode: SidesSetting = Sides()
+    """How much the mask is shrunk, in sides of the patch: 0.02, or "top=0.05,bottom=0" with the sides of the upright face;
+    less than 0 = it grows, within the patch."""
     feather: float = Field(0.08, ge=0, le=0.5)
     """Width of the mask's soft edge, in sides of the patch."""
+    refine_mask: float = Field(0.0, ge=0, le=0.2)
+    """How far the mask's edge may move to edges of the footage (hairlines, collars), in sides of the patch; 0 = not at all."""
+    mask_steady: float = Field(0.6, ge=0, le=0.9)
+    """How far small changes of the mask along a track are averaged out; 0 = not at all. Large ones are followed at once."""
+    opacity: OpacitySetting = Opacity()
+    """How much of the swapped face is seen: 0.8, or "mouth=0.5,eyes=0.7" for parts of it, "0.9,mouth=0.5" for both."""
     keep: tuple[Region, ...] = ()
     """Parts of the face that stay the actor's own: eyes, mouth, brows, nose, teeth; "none" = none."""
     occlusion: Literal["auto", "off"] = "auto"
@@ -55,7 +69,13 @@ class FaceSettings(Settings):
     @property
     def remembers(self) -> bool:
         """True when a face's picture depends on the frames before it."""
-        return self.match != "none" or self.sharpness > 0 or self.grain != "off" or self.occlusion == "auto"
+        by_picture = self.match != "none" or self.sharpness > 0 or self.grain != "off"
+        return by_picture or self.occlusion == "auto" or self.mask_steady > 0
+
+    @property
+    def parts(self) -> tuple[Region, ...]:
+        """Parts of the face that are treated by themselves: their landmarks have to be there, and to be steady."""
+        return tuple(dict.fromkeys((*self.keep, *self.opacity.regions)))
 
     def of_each_face(self) -> FaceSettings:
         """Return these settings alone, without those of the whole job."""
@@ -112,6 +132,8 @@ def in_words(value: object) -> str:
     """Return a setting's value as it is written in `preview --grid`."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, (Sides, Opacity)):
+        return share_words(value)
     return "+".join(value) or NOTHING if isinstance(value, tuple) else NOTHING if value is None else str(value)
 
 

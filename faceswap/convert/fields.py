@@ -8,7 +8,9 @@ Where a face is in each field: `faces.fields`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import geometry
-from faceswap.convert.engine import Rendered
+from faceswap.convert.engine import FrameBatch, Rendered
 from faceswap.errors import ShapeError
 from faceswap.faces.fields import PARITIES, combing, face_in_field, lateness, moved
 from faceswap.media.planes import field_of, weave
@@ -35,6 +37,11 @@ class Engine(Protocol):
     def process(
         self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]
     ) -> list[Rendered]: ...
+
+    def stream(self, batches: Iterable[FrameBatch]) -> Generator[list[Rendered], None, None]: ...
+
+    @property
+    def remarks(self) -> Sequence[str]: ...
 
 
 def engine_for(
@@ -87,7 +94,28 @@ class FieldEngine:
             For each frame the woven result; its layers say to which field they belong. A frame of which no field was
             changed is handed back as the very object.
         """
-        rendered = iter(self._engine.process(*self._split(frames, faces, shots)))
+        return self._whole(frames, self._engine.process(*self._split(frames, faces, shots)))
+
+    def stream(self, batches: Iterable[FrameBatch]) -> Generator[list[Rendered], None, None]:
+        """As `SwapEngine.stream`."""
+        waiting: deque[Sequence[Frame]] = deque()
+
+        def split() -> Iterator[FrameBatch]:
+            for batch in batches:
+                waiting.append(batch[0])
+                yield self._split(*batch)
+
+        with closing(self._engine.stream(split())) as fields:
+            for rendered in fields:
+                yield self._whole(waiting.popleft(), rendered)
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """As `SwapEngine.remarks`."""
+        return self._engine.remarks
+
+    def _whole(self, frames: Sequence[Frame], fields: Sequence[Rendered]) -> list[Rendered]:
+        rendered = iter(fields)
         return [_woven(frame, {parity: next(rendered) for parity in PARITIES[self._order]}) for frame in frames]
 
     def _split(

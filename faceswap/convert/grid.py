@@ -18,6 +18,9 @@ _USUAL = {
     "light": ("0", "0.5", "1"),
     "sharpness": ("0", "0.5", "1"),
     "erode": ("0", "0.04", "0.08"),
+    "refine_mask": ("0", "0.03", "0.06"),
+    "mask_steady": ("0", "0.6", "0.8"),
+    "opacity": ("0", "0.5", "1"),
     "keep": ("none", "eyes", "mouth", "eyes+mouth"),
 }
 """Values to compare where none are given, for settings that are no choice of words."""

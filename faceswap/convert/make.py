@@ -14,6 +14,8 @@ from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
 from faceswap.convert.mask_files import mask_files, painted_masks
+from faceswap.convert.network import settle_runners
+from faceswap.convert.match import Looks
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan
@@ -21,6 +23,7 @@ from faceswap.convert.products import products_of
 from faceswap.convert.range import span
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
+from faceswap.convert.shot_look import LOOKS_FILE, look_at_shots, read_looks, write_looks
 from faceswap.convert.smart import CopyPlan, fitted, plan_copies
 from faceswap.convert.work import SegmentRecord, WorkFolder, facts_in, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
@@ -34,10 +37,11 @@ from faceswap.errors import (
 )
 from faceswap.faces.cache import index_digest
 from faceswap.faces.index import FaceIndex
-from faceswap.files import file_state, require_space
+from faceswap.files import disk_errors_named, file_state, require_space
 from faceswap.interrupt import StopRequest
 from faceswap.media.libraries import library_versions
 from faceswap.media.sequence import PICTURES
+from faceswap.models.probe import RunnerChoice
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes
 
@@ -83,10 +87,22 @@ class Made:
     """Frames that are the source's own packets."""
     num_resumed: int
     """Frames that an earlier run had finished."""
+    runners: tuple[RunnerChoice, ...] = ()
+    """What ran the network of each model."""
 
 
 def make_output(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Made:
     """Make the output; where copied parts turn out not to be the source's pictures, everything is encoded instead."""
+    plan = run.plan
+    chosen, _ = chosen_faces(index, casting, plan.config.choice)
+    num_faces = sum(map(len, chosen.values()))
+    with run.times.measure("probe"):
+        begun = facts_in(plan.work_path)
+        runners = settle_runners(run.models, plan.config.runner, plan.config.batch, num_faces, begun)
+    return replace(_copied_or_encoded(run, index, casting, settings), runners=runners)
+
+
+def _copied_or_encoded(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Made:
     plan = run.plan
     notes: list[str] = []
     if plan.config.copy_untouched:
@@ -157,6 +173,8 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         job = RenderJob(
             plan, run.models, casting, painted.masks, settings, work.path, any(s.is_copied for s in segments)
         )
+        if any(not s.is_copied and s.number not in done for s in segments):
+            job = replace(job, looks=_looks(run, job, index, work))
         _render(run, job, index, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
@@ -189,6 +207,18 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
     )
 
 
+def _looks(run: ConvertRun, job: RenderJob, index: FaceIndex, work: WorkFolder) -> Looks:
+    """Return the colours of whole shots, kept in the work folder: a run that goes on does so with the very same numbers."""
+    path = work.path / LOOKS_FILE
+    looks = read_looks(path)
+    if looks is None:
+        with shared_cpu(run.models[0].compute):
+            looks = look_at_shots(job, index, run.times, run.on_progress, stop=run.stop)
+        with disk_errors_named(path):
+            write_looks(path, looks)
+    return looks
+
+
 def _require_same_input(plan: ConvertPlan) -> None:
     """Raise FaceswapError when the input was replaced or written to: its other streams would not fit the pictures."""
     if not plan.input.is_file():
@@ -215,8 +245,9 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "faces": index_digest(plan.index_path),
         "models": [model.manifest_sha256 for model in run.models],
         "compute": str(run.models[0].compute),
+        "runners": [model.runner for model in run.models],
         "casting": casting.facts(run.models),
-        "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures"}),
+        "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
         "masks": mask_files(plan.config),
         "container": plan.encode.muxer,

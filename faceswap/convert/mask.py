@@ -1,7 +1,8 @@
 """The mask of each swapped face: what of its patch will be seen.
 
-network (never less than the face's core) x hull x segmentation, edges shaped, then x what nothing covers (occlusion) x the
-painted mask, less the parts that stay the actor's own. Those last have edges of their own, which are not feathered again.
+network (never less than the face's core) x hull x segmentation, edges shaped, drawn to those of the footage and steadied, then
+x what nothing covers (occlusion) x the painted mask, less the parts that stay the actor's own. Those last have edges of their
+own, which are not feathered again. Opacity comes last of all (`faded`), when everything that asks where the face is was told.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from faceswap.convert.painted import PaintedMasks
 from faceswap.faces.align import canonical_from_frame, canonical_landmarks
 from faceswap.faces.views import render_view
 from faceswap.masks.occlusion import OcclusionModel
+from faceswap.masks.opacity import opacity_map
 from faceswap.masks.regions import region_mask
+from faceswap.masks.steady import SteadyMasks
 from faceswap.types import CropSpec, Face, Frame, Patch
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class MaskInput:
 class MaskMaker:
     """Makes the masks of a conversion's faces.
 
-    What it remembers of tracks (their usual look) starts afresh at each segment, as the engine's colours do.
+    What it remembers of tracks (their usual look, their last mask) starts afresh at each segment, as the engine's colours do.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class MaskMaker:
             device: where segmentation networks run.
         """
         self._painted = painted
-        self._occlusion = OcclusionModel()
+        self.begin_segment()
         self._segmenters: dict[tuple[str, bool], Segmenter] = {}
         for each in settings:
             if each.segmenter is not None and (each.segmenter, each.glasses) not in self._segmenters:
@@ -73,7 +76,7 @@ class MaskMaker:
 
     def begin_segment(self) -> None:
         """Forget all tracks."""
-        self._occlusion = OcclusionModel()
+        self._occlusion, self._steady = OcclusionModel(), SteadyMasks()
 
     def segment(self, frame: Frame, face: Face, crop: CropSpec, settings: FaceSettings) -> NDArray[np.float32] | None:
         """Return the segmentation network's mask of a face as (1, S, S) of a crop; None without such a network."""
@@ -104,13 +107,24 @@ class MaskMaker:
                 mask = mask * np.maximum(given.network, masks.face_core(points, crop, scheme))
             if given.segmentation is not None:
                 mask = mask * given.segmentation
-            shaped = masks.shape_edge(mask, erode=settings.erode * crop.size, feather=settings.feather * crop.size)
-            # What covers the face has edges of its own, which are sharp: no feather there.
-            mask = shaped * self._visible(given, mask, crop) if settings.occlusion == "auto" else shaped
+            shaped = self._shaped(given, mask, crop)
+            # What covers the face has edges of its own, which are sharp: no feather there. It is looked for wherever the face
+            # is, before the edge took something off, or after it grew.
+            possible = np.maximum(mask, shaped)
+            mask = shaped * self._visible(given, possible, crop) if settings.occlusion == "auto" else shaped
             mask = mask if painted is None else mask * painted
         if settings.keep:
             mask = mask * (1 - region_mask(points, crop, settings.keep, scheme))
         return masks.with_clean_support(mask)
+
+    def _shaped(self, given: MaskInput, mask: NDArray[np.float32], crop: CropSpec) -> NDArray[np.float32]:
+        """Return the mask with its final soft edge."""
+        settings, side = given.settings, crop.size
+        shaped = masks.shape_edge(mask, erode=settings.erode.scaled(side), feather=settings.feather * side)
+        shaped = masks.refine_edge(shaped, given.patch.pixels, settings.refine_mask * side)
+        if settings.mask_steady <= 0:
+            return shaped
+        return self._steady.follow((given.shot, given.face.track), given.frame, shaped, settings.mask_steady)
 
     def _visible(self, given: MaskInput, mask: NDArray[np.float32], crop: CropSpec) -> NDArray[np.float32]:
         face = given.face
@@ -123,3 +137,10 @@ class MaskMaker:
             canonical_landmarks(face),
             face.scheme,
         )
+
+
+def faded(mask: NDArray[np.float32], face: Face, settings: FaceSettings, crop: CropSpec) -> NDArray[np.float32]:
+    """Return a face's final (1, S, S) mask as seen through its opacity: the alpha with which it is pasted."""
+    if settings.opacity.is_full:
+        return mask
+    return masks.with_clean_support(mask * opacity_map(canonical_landmarks(face), crop, settings.opacity, face.scheme))

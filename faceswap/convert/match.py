@@ -1,55 +1,54 @@
 """Matching the colours of swapped faces to the footage, steadily over time.
 
-Statistics are taken under the mask only, where both pictures agree best, and smoothed along a track, so that the fit does
-not flicker with each frame.
+What a kind of match (`match_kinds`) reads under the masks is smoothed along each track, so that the fit does not flicker with
+each frame; or it is settled before for a whole shot (`shot_look`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color
-from faceswap.color import Statistics
+from faceswap.convert.match_kinds import KINDS, Vector
 
-_FOLLOW = 0.08
-"""Share by which the statistics move to a new frame's: a time constant of about half a second."""
-_MIN_AREA = 16.0
+MIN_AREA = 16.0
 """Sum of mask below which a frame says nothing reliable about colour."""
 
-
-_MAX_CONTRAST = 1.1
-"""Largest change of contrast beyond that of the light, along any direction of colour."""
-_THIN_SIDE = 48
-
-
-_MAPS = {"mkl": color.mkl_map, "reinhard": color.reinhard_map, "mean": color.mean_map}
-
-
-def _thinned(picture: NDArray) -> NDArray:
-    """Return every n-th pixel of a (C, S, S) picture: statistics need no more than some thousands."""
-    step = max(1, picture.shape[-1] // _THIN_SIDE)
-    return picture[:, ::step, ::step]
+Key = tuple[int, int]
+"""(shot, track)."""
+Looks = Mapping[str, Mapping[Key, Vector]]
+"""By kind of match: the colours of tracks over their whole shots."""
 
 
 class ColorMatcher:
-    """Keeps the colour statistics of each track."""
+    """Keeps the colours of each track."""
 
-    def __init__(self, kind: str = "mkl") -> None:
+    def __init__(
+        self, kind: str = "mkl", *, settled: Mapping[Key, Vector] | None = None, follow: float | None = None
+    ) -> None:
         """Begin without memory.
 
         Args:
-            kind: "mkl", "reinhard" or "mean".
+            kind: one of `match_kinds.KINDS`.
+            settled: what holds for all frames of a track; tracks that are not in it are followed.
+            follow: share by which a track moves to a new frame [0, 1]: 0 = a plain mean of all; None = as suits the kind.
         """
-        self._kind = kind
-        self._state: dict[tuple[int, int], tuple[Statistics, Statistics]] = {}
-        self._count: dict[tuple[int, int], int] = {}
+        self._kind = KINDS[kind]
+        self._settled = settled or {}
+        self._follow_share = self._kind.follow if follow is None else follow
+        self._state: dict[Key, Vector] = {}
+        self._count: dict[Key, int] = {}
+
+    @property
+    def seen(self) -> Mapping[Key, Vector]:
+        """What is known of each track that was followed, for `settled`."""
+        return self._state
 
     def match(
         self,
-        keys: Sequence[tuple[int, int]],
+        keys: Sequence[Key],
         swapped: Sequence[NDArray],
         originals: Sequence[NDArray],
         masks: Sequence[NDArray],
@@ -62,21 +61,14 @@ class ColorMatcher:
         """
         results = []
         for key, new, old, mask in zip(keys, swapped, originals, masks, strict=True):
-            if mask.sum() >= _MIN_AREA:
-                self._follow(key, *color.paired_statistics(_thinned(new), _thinned(old), _thinned(mask)))
-            if key in self._state:
-                source, target = self._state[key]
-                fit = color.limited(_MAPS[self._kind](source, target), source.mean, _MAX_CONTRAST)
-                new = np.clip(color.transform(new, fit), 0, 1)
-            results.append(new)
+            if key not in self._settled and mask.sum() >= MIN_AREA:
+                self._follow(key, self._kind.read(new, old, mask))
+            seen = self._settled.get(key, self._state.get(key))
+            results.append(new if seen is None else np.clip(self._kind.apply(seen, new), 0, 1))
         return results
 
-    def _follow(self, key: tuple[int, int], new: Statistics, old: Statistics) -> None:
-        if key in self._state:
-            last_new, last_old = self._state[key]
-            self._count[key] += 1
-            # A plain mean at first: otherwise the first frame alone would count as much as the next dozen.
-            weight = max(_FOLLOW, 1 / self._count[key])
-            self._state[key] = last_new.blended(new, weight), last_old.blended(old, weight)
-        else:
-            self._state[key], self._count[key] = (new, old), 1
+    def _follow(self, key: Key, seen: Vector) -> None:
+        count = self._count[key] = self._count.get(key, 0) + 1
+        state = self._state.setdefault(key, seen)
+        # A plain mean at first: otherwise the first frame alone would count as much as the next dozen.
+        self._state[key] = state + max(self._follow_share, 1 / count) * (seen - state)

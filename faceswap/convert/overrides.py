@@ -74,27 +74,29 @@ class SettingsFor:
         return tuple(found)
 
     def steadied(self, chosen: Mapping[int, Sequence[Face]], cuts: Collection[int]) -> Mapping[int, Sequence[Face]]:
-        """Return the faces with steady landmarks where parts of them are kept; all others as they are.
+        """Return the faces with steady landmarks where parts of them are treated by themselves; all others as they are.
 
         Args:
             cuts: first frames of the shots; landmarks are not averaged across them.
         """
-        if not any(settings.keep for settings in self.all):
+        if not any(settings.parts for settings in self.all):
             return chosen
         steady = steadied(chosen, cuts)
         return {
             frame: [
-                calm if self.face(frame, face.track).keep else face
+                calm if self.face(frame, face.track).parts else face
                 for face, calm in zip(faces, steady[frame], strict=True)
             ]
             for frame, faces in chosen.items()
         }
 
     def require_regions(self, chosen: Mapping[int, Sequence[Face]]) -> None:
-        """Raise UsageError for parts to keep that the landmarks of a face do not show."""
-        wanted = {(face.scheme, self.face(frame, face.track).keep) for frame, faces in chosen.items() for face in faces}
-        for scheme, keep in sorted(wanted):
-            require_regions(keep, scheme)
+        """Raise UsageError for parts that are asked for and that the landmarks of a face do not show."""
+        wanted = {
+            (face.scheme, self.face(frame, face.track).parts) for frame, faces in chosen.items() for face in faces
+        }
+        for scheme, parts in sorted(wanted):
+            require_regions(parts, scheme)
 
 
 @dataclass(frozen=True, slots=True)

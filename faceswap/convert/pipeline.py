@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from faceswap.convert.cast import CastingDesk, People
@@ -28,6 +29,7 @@ from faceswap.interrupt import stop_on_signal
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, StageTimes, ignore_progress
+from faceswap.provenance.wish import ProvenanceWish
 
 
 def convert_clip(
@@ -42,6 +44,7 @@ def convert_clip(
     detector: Detector | None = None,
     encoder: IdentityEncoder | None = None,
     jobs: int = 1,
+    provenance: ProvenanceWish | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> ConvertReport:
     """Swap the faces of a clip and write a marked clip.
@@ -57,9 +60,11 @@ def convert_clip(
         encoder: tells people apart by the pictures of `config.person`.
         jobs: processes that render segments at once; the output does not depend on it. They import the calling script: with
             more than one its work belongs under `if __name__ == "__main__"`.
+        provenance: consent records, the project, and who signs; None = the model's records, this installation's key.
 
     Raises:
         UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError: in one line, with the remedy.
+        ConsentError: no consent is on record for a face that would be shown, or it does not allow this.
         InterruptedRunError: stopped by a signal; the same call continues.
     """
     start = time.perf_counter()
@@ -67,7 +72,16 @@ def convert_clip(
         raise UsageError(f"--jobs {jobs} is not a number of processes; use 1 or more")
     models = loaded_models(model, device)
     detector = detector or make_detector(device=device)
-    plan = plan_convert(input_path, models, output, to=to, config=config, overwrite=overwrite, detector=detector.name)
+    plan = plan_convert(
+        input_path,
+        models,
+        output,
+        to=to,
+        config=config,
+        overwrite=overwrite,
+        detector=detector.name,
+        provenance=provenance,
+    )
     people = people_of(plan.wish, detector, encoder)
     remove_stale_temporaries(plan.output)
     with stop_on_signal(on_second=lambda: temporary_beside(plan.output).unlink(missing_ok=True)) as stop:
@@ -91,6 +105,7 @@ def convert_clip(
         output=plan.output,
         identity=", ".join(dict.fromkeys(role.identity for role in casting.roles.values())),
         model_sha256=plan.mark.model_sha256,
+        consents=tuple(record.record_id for record in plan.consents),
         casting=tuple(casting_rows(index, casting)),
         frames=num_frames,
         faces=sum(map(len, chosen.values())),
@@ -100,6 +115,7 @@ def convert_clip(
         seconds=round(seconds, 3),
         fps=round(num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(num_frames),
+        network=tuple({**asdict(choice), "words": choice.words} for choice in made.runners),
         settings=plan.config.model_dump(mode="json"),
         checks=made.checks,
         figures=figures,

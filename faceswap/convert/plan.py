@@ -21,9 +21,13 @@ from faceswap.media.ffmpeg_filter import filtered_clip
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.media.sequence import KINDS, plan_pictures, sequence_target
+from faceswap.models.runners import AUTO, checked_runner
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
+from faceswap.provenance.consent import ConsentRecord
+from faceswap.provenance.consent_rules import ConsentDesk
 from faceswap.provenance.mark import Mark
+from faceswap.provenance.wish import ProvenanceWish
 from faceswap.types import FieldOrder
 
 
@@ -51,6 +55,9 @@ class ConvertPlan:
     index_path: Path
     has_index: bool
     mark: Mark
+    provenance: ProvenanceWish
+    consents: tuple[ConsentRecord, ...]
+    """That allow the faces which are shown."""
     notes: tuple[str, ...]
 
     @property
@@ -73,19 +80,24 @@ def plan_convert(
     config: ConvertConfig | None = None,
     overwrite: bool = False,
     detector: str = DEFAULT_DETECTOR,
+    provenance: ProvenanceWish | None = None,
 ) -> ConvertPlan:
     """Check everything that can be checked before work starts.
 
     Args:
-        to: as for `convert_clip`.
+        to, provenance: as for `convert_clip`.
 
     Raises:
         UsageError: bad names or settings, or an output that exists. UnsupportedInputError: an input that cannot be used.
+        ConsentError: no record allows a face that would be shown.
     """
     config = config or ConvertConfig()
     check_words(config)
     source = Path(input_path)
     models = [models] if isinstance(models, SwapModel) else models
+    if config.runner != AUTO:
+        for model in models:
+            checked_runner(config.runner, model.compute)
     wish = wish_of(config, [model.identities for model in models], to)
     info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     if config.ffmpeg_filter is not None:
@@ -99,6 +111,8 @@ def plan_convert(
     encode = _plan_pictures_or_clip(info, target, config)
     check_packages(encode, config)
     check_masks(config, info)
+    provenance = provenance or ProvenanceWish()
+    consents = _consents(wish, models, provenance)
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
     has_index = load_index(place, digest, detector, config.min_face_px) is not None
@@ -116,9 +130,21 @@ def plan_convert(
         under_way=under_way,
         index_path=place,
         has_index=has_index,
-        mark=Mark.of_models([model.manifest_sha256 for model in models]),
+        mark=Mark.of_models([model.manifest_sha256 for model in models], [record.sha256 for record in consents]),
+        provenance=provenance,
+        consents=consents,
         notes=(*info.notes, *encode.losses, *(() if has_index else replaced_notes(place, digest))),
     )
+
+
+def _consents(wish: Wish, models: Sequence[SwapModel], provenance: ProvenanceWish) -> tuple[ConsentRecord, ...]:
+    """Return the records that allow each face which may be shown; all of them must."""
+    desk = ConsentDesk.open(provenance.consent)
+    found = {}
+    for role in wish.shown([model.identities for model in models]):
+        for record in desk.records_for(role.identity, models[role.model].consents.get(role.identity, ())):
+            found[record.record_id] = record
+    return tuple(found.values())
 
 
 def with_filter(plan: ConvertPlan, detector: str, on_progress: OnProgress, stop: StopRequest) -> ConvertPlan:

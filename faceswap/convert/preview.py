@@ -23,6 +23,7 @@ from faceswap.convert.preview_checks import known_index, plan_preview, require_w
 from faceswap.convert.preview_sheet import Kind, SheetPlan, View, sheet_of
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
+from faceswap.convert.shot_look import look_at_shots
 from faceswap.convert.side_by_side import render_frames
 from faceswap.convert.timecode import ClipClock, Moment
 from faceswap.convert.workers import RenderJob
@@ -37,6 +38,7 @@ from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, StageTimes, ignore_progress
 from faceswap.provenance.picture_mark import texts_of
+from faceswap.provenance.wish import ProvenanceWish
 
 _OPTION = "--frame"
 
@@ -129,6 +131,7 @@ def preview_clip(
     device: str = "auto",
     detector: Detector | None = None,
     encoder: IdentityEncoder | None = None,
+    provenance: ProvenanceWish | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> PreviewReport:
     """Render single frames of a clip into a marked PNG picture.
@@ -138,10 +141,11 @@ def preview_clip(
 
     Args:
         output: a .png file; None = <input>_preview.png. Earlier previews are replaced, other files only with `overwrite`.
-        model, to, config, detector, encoder: as for `convert_clip`.
+        model, to, config, detector, encoder, provenance: as for `convert_clip`.
 
     Raises:
-        UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError: as for `convert_clip`.
+        UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError, ConsentError: as for
+            `convert_clip`.
     """
     start = time.perf_counter()
     source = Path(input_path)
@@ -153,7 +157,8 @@ def preview_clip(
     require_writable(target, overwrite)
     models = loaded_models(model, device)
     detector = detector or make_detector(device=device)
-    plan = plan_preview(source, models, target, to, [each.config for each in grid.variants], detector, on_progress)
+    configs = [each.config for each in grid.variants]
+    plan = plan_preview(source, models, target, to, configs, detector, on_progress, provenance)
     people = people_of(plan.wish, detector, encoder)
     job = _Job(plan, models, grid, detector, encoder, people, on_progress)
     index = known_index(plan, detector)
@@ -272,7 +277,9 @@ def _rendered(
         )
         for variant, each in zip(job.grid.variants, settings, strict=True)
     ]
-    return render_frames(jobs, index, wanted, StageTimes(), job.on_progress, reader), casting
+    times = StageTimes()
+    jobs = [replace(each, looks=look_at_shots(each, index, times, job.on_progress, reader)) for each in jobs]
+    return render_frames(jobs, index, wanted, times, job.on_progress, reader), casting
 
 
 def _without_faces(shown: Sequence[_Shown], index: FaceIndex | None) -> list[str]:

@@ -18,6 +18,7 @@ from faceswap.interrupt import StopRequest
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
 from faceswap.provenance.picture_mark import marks_in_picture
+from faceswap.provenance.wish import ProvenanceWish
 
 _NOT_ENCODED = {
     "codec": "ffv1",
@@ -63,15 +64,18 @@ def plan_preview(
     variants: Sequence[ConvertConfig],
     detector: Detector,
     on_progress: OnProgress,
+    provenance: ProvenanceWish | None = None,
 ) -> ConvertPlan:
     """Return the plan of the conversion of which a part is shown, with the settings of the first variant.
 
     Raises:
-        UsageError, UnsupportedInputError: as for `plan_convert`.
+        UsageError, UnsupportedInputError, ConsentError: as for `plan_convert`.
     """
     config = variants[0].model_copy(update=_NOT_ENCODED)
     clip = target.with_name(f"{source.stem}_swapped.mkv")
-    plan = plan_convert(source, models, clip, to=to, config=config, overwrite=True, detector=detector.name)
+    plan = plan_convert(
+        source, models, clip, to=to, config=config, overwrite=True, detector=detector.name, provenance=provenance
+    )
     for variant in variants[1:]:
         check_masks(variant, plan.info)
     return with_filter(plan, detector.name, on_progress, StopRequest())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,12 +149,13 @@ class SegmentRenderer:
         try:
             with closing(self.feed):
                 for segment in segments:
-                    for batch in self.batches(segment):
-                        for rendered in batch:
-                            queue.put((segment, rendered))
-                        on_frames(len(batch))
-                        if stop:
-                            raise InterruptedRunError("stopped", stop.signal_number)
+                    with closing(self.batches(segment)) as batches:
+                        for batch in batches:
+                            for rendered in batch:
+                                queue.put((segment, rendered))
+                            on_frames(len(batch))
+                            if stop:
+                                raise InterruptedRunError("stopped", stop.signal_number)
                     queue.put((segment, None))
                 queue.close()
                 self.feed.end()
@@ -163,11 +164,12 @@ class SegmentRenderer:
             sink.abort()
             raise
 
-    def batches(self, segment: Segment) -> Iterator[list[Rendered]]:
+    def batches(self, segment: Segment) -> Generator[list[Rendered], None, None]:
         """Yield the frames of a segment, a batch at a time; the same whatever was rendered before."""
         self._prepare(segment)
-        for batch in self._batches(segment.start, segment.stop):
-            yield self.engine.process(batch, *self._faces(batch))
+        given = ((batch, *self._faces(batch)) for batch in self._batches(segment.start, segment.stop))
+        with closing(self.engine.stream(given)) as rendered:
+            yield from rendered
 
     def _prepare(self, segment: Segment) -> None:
         """Bring the engine into the state that it has at the start of a segment, however it got there."""

@@ -21,6 +21,8 @@ class ConvertReport:
     """Whose face appears; several separated by commas."""
     model_sha256: str
     """Several separated by commas, as in the mark."""
+    consents: tuple[str, ...]
+    """Ids of the records that allow the faces which are shown."""
     casting: tuple[Mapping[str, Any], ...]
     """For each track who it becomes and why (docs/formats/events.md)."""
     frames: int
@@ -38,6 +40,9 @@ class ConvertReport:
     fps: float
     ms_per_frame: Mapping[str, float]
     """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""
+    network: tuple[Mapping[str, Any], ...]
+    """For each model its `runner`, the `reason` it was taken for, `ms` a face of those that were measured, and
+    all that in `words`."""
     settings: Mapping[str, Any]
     """Everything the conversion was told or took as default, by key of `ConvertConfig`."""
     checks: Mapping[str, str]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from faceswap.convert.engine import Rendered
+from faceswap.convert.engine import FrameBatch, Rendered
 from faceswap.convert.fields import Engine
 from faceswap.convert.render import SegmentRenderer
 from faceswap.convert.segments import Segment
@@ -81,6 +81,16 @@ class SideBySide:
         self.rendered = [way.engine.process(frames, _faces(way, frames), shots) for way in self._ways]
         self._forget_outputs()
         return self.rendered[0]
+
+    def stream(self, batches: Iterable[FrameBatch]) -> Generator[list[Rendered], None, None]:
+        """As `SwapEngine.stream`, one after the other: `rendered` belongs to the batch that was given last."""
+        for batch in batches:
+            yield self.process(*batch)
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """As `SwapEngine.remarks`."""
+        return [remark for way in self._ways for remark in way.engine.remarks]
 
     def _forget_outputs(self) -> None:
         for model in self._models:

@@ -43,6 +43,16 @@ class Wish:
             return ", ".join(f"{left} -> {role.identity}" for left, role in self.pairs)
         return self.to.identity if self.to else "each model's first identity"
 
+    def shown(self, identities: Sequence[Sequence[str]]) -> list[Role]:
+        """Return whose faces may appear.
+
+        Args:
+            identities: of each model.
+        """
+        if self.way == "map":
+            return list(dict.fromkeys(role for _, role in self.pairs))
+        return [self.to] if self.to else [Role(number, names[0]) for number, names in enumerate(identities)]
+
     @property
     def needs_encoder(self) -> bool:
         return bool(self.references)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -17,6 +17,7 @@ from faceswap.convert.casting import Casting
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import engine_for
+from faceswap.convert.match import Looks
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.plan import ConvertPlan
@@ -33,6 +34,7 @@ from faceswap.interrupt import StopRequest
 from faceswap.media.reader import SeekableReader, VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
+from faceswap.types import Face
 
 _POLL_SECONDS = 0.2
 _MAX_JOBS = 8
@@ -51,6 +53,8 @@ class RenderJob:
     """Of each face."""
     work: Path
     is_spliced: bool
+    looks: Looks | None = None
+    """Colours of whole shots where they are wanted (`shot_look`)."""
 
     def renderer(self, index: FaceIndex, times: StageTimes, reader: SeekableReader | None = None) -> SegmentRenderer:
         """Return a renderer with an engine of its own.
@@ -58,15 +62,23 @@ class RenderJob:
         Args:
             reader: gives the frames of the index; None = the clip, opened anew.
         """
-        config = self.plan.config
-        found, _ = chosen_faces(index, self.casting, config.choice)
-        chosen = self.settings.steadied(found, {shot.start for shot in index.shots})
-        engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted, self.settings)
+        chosen = self.chosen(index)
         reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
-        in_fields = engine_for(engine, self.plan.field_order, chosen, is_tagged=is_tagged)
-        return SegmentRenderer(index, chosen, in_fields, feed, config)
+        in_fields = engine_for(self.engine(times), self.plan.field_order, chosen, is_tagged=is_tagged)
+        return SegmentRenderer(index, chosen, in_fields, feed, self.plan.config)
+
+    def engine(self, times: StageTimes) -> SwapEngine:
+        """Return an engine for progressive frames, or for fields."""
+        return SwapEngine(
+            self.models, self.casting.roles, self.plan.config, times, self.painted, self.settings, self.looks
+        )
+
+    def chosen(self, index: FaceIndex) -> Mapping[int, Sequence[Face]]:
+        """Return the faces to swap, by frame."""
+        found, _ = chosen_faces(index, self.casting, self.plan.config.choice)
+        return self.settings.steadied(found, {shot.start for shot in index.shots})
 
     def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
         """Return where rendered frames go."""

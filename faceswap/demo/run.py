@@ -25,6 +25,7 @@ from faceswap.media.pictures import encode_picture
 from faceswap.media.reader import open_clip
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, ignore_progress
+from faceswap.provenance.consent import ConsentRecord, Subject, new_record
 from faceswap.recipes import load_recipe
 from faceswap.train.config import TrainConfig
 from faceswap.train.loop import train_model
@@ -72,7 +73,7 @@ def run_demo(
 
     Returns:
         The report; `folder` then holds target.mp4, source.mp4, swapped.mp4, side_by_side.mp4, contact_sheet.png,
-        figures.json, facesets/ and model/.
+        figures.json, consent.json, facesets/ and model/.
     """
     start = time.perf_counter()
     parse_duration(budget)
@@ -81,8 +82,9 @@ def run_demo(
     clips = {"astronaut": folder / "target.mp4", "android": folder / "source.mp4"}
     for number, (look, path) in enumerate(zip((ASTRONAUT, ANDROID), clips.values(), strict=True)):
         _make_clip(path, look, num_frames, seed + number, on_progress)
+    consent = _consent(folder / "consent.json")
     for actor, path in clips.items():
-        extract_faces([path], folder / "facesets" / actor, actor, on_progress=on_progress)
+        extract_faces([path], folder / "facesets" / actor, actor, consent=consent, on_progress=on_progress)
     values = {**load_recipe(_RECIPE), "budget": budget, "seed": seed}
     trained = train_model(
         [folder / "facesets" / "android", folder / "facesets" / "astronaut"],
@@ -112,6 +114,22 @@ def run_demo(
     }
     write_atomic(folder / "figures.json", json.dumps(figures, indent=1).encode())
     return DemoReport(folder, figures, time.perf_counter() - start)
+
+
+def _consent(path: Path) -> ConsentRecord:
+    """Return the record that the demo's facesets name; made by the first run."""
+    if path.is_file():
+        return ConsentRecord.from_bytes(path.read_bytes(), str(path))
+    subject = Subject(name="Eileen Collins", identities=("astronaut", "android"), adult_attested=True)
+    record = new_record(
+        subject,
+        "public_domain",
+        "faceswap demo",
+        reason="official portrait out of the Great Images of NASA, in the public domain, shipped by scikit-image",
+        scope={"uses": ["demonstration of this software"]},
+    )
+    write_atomic(path, record.to_bytes())
+    return record
 
 
 def _make_clip(path: Path, look: ActorLook, num_frames: int, seed: int, on_progress: OnProgress) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 
 from faceswap.evaluate.gallery import face_picture
 from faceswap.evaluate.pairs import paired_frames
-from faceswap.evaluate.report import in_words, page
+from faceswap.evaluate.report import in_words
 from faceswap.evaluate.run import Evaluation
 from faceswap.evaluate.table import FIGURES
 from faceswap.media.reader import VideoReader
+from faceswap.pages.page import page
 
 _SIDE = 240
 _NUM_FRAMES = 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from faceswap.evaluate.summary import frame_figures
 from faceswap.evaluate.table import FIGURES
 from faceswap.faces.align import patch_from_frame
 from faceswap.faces.views import render_view
-from faceswap.media.pictures import encode_picture
 from faceswap.media.reader import VideoReader
+from faceswap.pages.page import jpeg_source
 from faceswap.types import CropSpec, Face, Frame
 
 _SIDE = 320
@@ -72,5 +71,4 @@ def face_picture(frame: Frame, face: Face, side: int) -> str:
     middle = geometry.apply(geometry.invert(matrix), geometry.corners_of((side, side))).mean(axis=0)
     scale = geometry.scale_of(matrix)
     view = geometry.compose(geometry.scaling(scale), geometry.translation(*(side / 2 / scale - middle)))
-    data = base64.b64encode(encode_picture(".jpg", render_view(frame, view, (side, side)), jpeg_quality=88)).decode()
-    return f"data:image/jpeg;base64,{data}"
+    return jpeg_source(render_view(frame, view, (side, side)), quality=88)

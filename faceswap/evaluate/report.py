@@ -5,16 +5,16 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 
 import numpy as np
 
 from faceswap.evaluate.gallery import WorstFrame, worst_frames
 from faceswap.evaluate.local import TIMELINES
-from faceswap.evaluate.plots import timeline
 from faceswap.evaluate.run import Evaluation
 from faceswap.evaluate.summary import FaceFigures
 from faceswap.evaluate.table import FIGURES, Figure
+from faceswap.pages.page import captioned, page
+from faceswap.pages.timeline import timeline
 
 _SHOWN_IN_PARTS = (
     "seam_gradient",
@@ -45,19 +45,8 @@ def report_html(evaluation: Evaluation) -> str:
             "<h2>What this holds for</h2>",
             _circumstances(evaluation),
         ],
+        has_sliders=True,
     )
-
-
-def page(title: str, parts: Sequence[str]) -> str:
-    """Return a whole HTML page in the house's style."""
-    style = files("faceswap.evaluate").joinpath("report.css").read_text(encoding="utf-8")
-    script = files("faceswap.evaluate").joinpath("report.js").read_text(encoding="utf-8")
-    head = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{style}</style></head><body><main>"
-    )
-    return "\n".join([head, *parts, f"</main><script>{script}</script></body></html>"])
 
 
 def _head(evaluation: Evaluation) -> str:
@@ -132,7 +121,7 @@ def _timelines(evaluation: Evaluation) -> str:
     for title, good, values in TIMELINES.values():
         drawn = timeline(title, times, values(evaluation.rows), good, cuts)
         if drawn:
-            plots.append(f"<figure><figcaption>{title}</figcaption>{drawn}</figure>")
+            plots.append(captioned(title, drawn, kind="plot"))
     return "".join(plots)
 
 

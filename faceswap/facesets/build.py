@@ -18,6 +18,8 @@ from faceswap.facesets.store import FaceSet
 from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.media.reader import open_clip
 from faceswap.progress import OnProgress, ignore_progress
+from faceswap.provenance.consent import ConsentRecord
+from faceswap.provenance.consent_rules import new_command
 from faceswap.types import Coverage, CropSpec
 
 DEFAULT_MARGIN = 0.12
@@ -102,6 +104,7 @@ def extract_faces(
     store: Store = "jpeg",
     largest: bool = False,
     era: str = "",
+    consent: ConsentRecord | None = None,
     device: str = "auto",
     detector: Detector | None = None,
     on_progress: OnProgress = ignore_progress,
@@ -117,6 +120,7 @@ def extract_faces(
         store: "jpeg" (8 bit, quality 95, 4:4:4) or "png16", which keeps what a clip of more than 8 bits holds.
         largest: use only the largest face of each frame.
         era: label of this material, kept with each crop.
+        consent: the record that the material is taken under; a copy is kept in the faceset.
 
     Raises:
         UsageError: bad settings or paths. UnsupportedInputError, NoFaceError: when no input could be used.
@@ -141,6 +145,13 @@ def extract_faces(
             raise InterruptedRunError(f"{error}; {done}; repeat the command to go on", stop.signal_number) from error
     if run.store is None or (run.failed and not run.num_faces and not run.skipped):
         raise run.failed[0]
+    if consent is not None:
+        run.store.add_consents([consent])
+    elif not run.store.consents():
+        run.notes.append(
+            f"{faceset} names no consent record, and `convert` refuses faces without one; {new_command(actor)}, "
+            "then repeat this command with --consent ID"
+        )
     return ExtractReport(
         faceset=run.store.path,
         actor=actor,

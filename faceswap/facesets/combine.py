@@ -75,6 +75,7 @@ def merge(
     with folder_lock(output, "merge"), disk_errors_named(output):
         there = {record.file for record in result.records(with_dropped=True)}
         for faceset in sets:
+            result.add_consents(faceset.consents())
             clips = {clip.fingerprint: clip for clip in faceset.clips()}
             for fingerprint, records in _by_clip(faceset.records(with_dropped=True)).items():
                 clip = clips[fingerprint]
@@ -127,6 +128,7 @@ def split(
     for name, members in sorted(parts.items()):
         actor = f"{faceset.actor}-{name}" if by in ("cluster", "era") else faceset.actor
         part = FaceSet.create(places[name], actor, faceset.crop)
+        part.add_consents(faceset.consents())
         with folder_lock(part.path, "split"), disk_errors_named(part.path):
             for fingerprint, of_clip in _by_clip(members).items():
                 add_records(part, faceset, clips[fingerprint], of_clip)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,35 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import NoFaceError
-from faceswap.facesets import choose, plots
+from faceswap.facesets import choose
 from faceswap.facesets.advice import advice
 from faceswap.facesets.measure import measured_records, read_crop
 from faceswap.facesets.people import WITHOUT_ENCODER, group_people
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
 from faceswap.files import disk_errors_named, write_atomic
-from faceswap.media.pictures import encode_picture
+from faceswap.pages import distributions
+from faceswap.pages.page import captioned, jpeg_source, page
 from faceswap.progress import OnProgress, Progress, ignore_progress
 
 _SHEET = 24
 """Crops of a contact sheet."""
 _THUMB_PX, _THUMB_QUALITY = 112, 82
 _MAX_PEOPLE = 8
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1c2127;--dim:#68737d;--paper:#fff;--line:#d8dde2;--source:#1668a8;--target:#d2691e}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e8ec;--dim:#98a3ad;--paper:#15191d;--line:#363d44;--source:#5db1f0;--target:#f0a060}}
-body{margin:0 auto;max-width:1200px;padding:1.5rem;font:16px/1.5 system-ui,sans-serif;
-color:var(--ink);background:var(--paper)}
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1rem 0 .3rem}
-.dim,figcaption{color:var(--dim);font-size:.85rem}table{border-collapse:collapse}
-td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid var(--line)}
-td:first-child,th:first-child{text-align:left;overflow-wrap:anywhere}.sheet{display:flex;flex-wrap:wrap;gap:4px}
-.sheet figure{margin:0;width:112px}.sheet img{width:112px;height:112px;display:block;border-radius:3px}
-.sheet figcaption{font-size:.7rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
-.plots{display:flex;flex-wrap:wrap;gap:1.5rem}.plots figure{margin:0}svg text{fill:var(--dim);font:11px system-ui,sans-serif}
-svg .count{fill:var(--ink);font-size:9px}
-.advice li{margin:.3rem 0}.source{color:var(--source)}.target{color:var(--target)}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +65,9 @@ def write_report(
     for number, side in enumerate(sides):
         parts += _sheets(side)
         on_progress(Progress("contact sheets", number + 1, len(sides), unit="facesets"))
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
-    )
     with disk_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, page.encode(errors="replace"))
+        write_atomic(path, page(f"Faceset report: {title}", parts).encode(errors="replace"))
     return lines
 
 
@@ -114,7 +94,7 @@ def _summary(sides: Sequence[_Side]) -> str:
         *((f"{key}{unit}", [median(s, key) for s in sides]) for key, unit in _FIGURES),
     ]
     body = "".join(f"<tr><td>{name}</td>{''.join(f'<td>{v}</td>' for v in values)}</tr>" for name, values in rows)
-    note = '<p class="dim">Figures: median (5 % to 95 % of the crops).</p>'
+    note = "<p>Figures: median (5 % to 95 % of the crops).</p>"
     return f"<table><tr><th></th>{heads}</tr>{body}</table>{note}"
 
 
@@ -134,18 +114,16 @@ _FIGURES = (
 
 
 def _advice(lines: Sequence[str]) -> str:
-    return (
-        f'<h2>What this means</h2><ul class="advice">{"".join(f"<li>{html.escape(line)}</li>" for line in lines)}</ul>'
-    )
+    return f"<h2>What this means</h2><ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
 
 
 def _plots(sides: Sequence[_Side]) -> str:
     def values(side: _Side, key: str) -> NDArray[np.float64]:
         return np.array([choose.value_of(r, key) for r in side.records])
 
-    maps = [plots.pose_map(values(s, "yaw"), values(s, "pitch"), s.role) for s in sides]
+    maps = [distributions.pose_map(values(s, "yaw"), values(s, "pitch"), s.role) for s in sides]
     keys = ("yaw", "pitch", "size", "sharpness", "brightness", "balance", "contrast", "occlusion")
-    bars = [plots.histogram(key, {s.role: values(s, key) for s in sides}) for key in keys]
+    bars = [distributions.histogram(key, {s.role: values(s, key) for s in sides}) for key in keys]
     clips = "".join(_clip_table(side) for side in sides)
     return f'<h2>Coverage</h2><div class="plots">{"".join(maps)}</div><div class="plots">{"".join(bars)}</div>{clips}'
 
@@ -177,7 +155,7 @@ def _sheets(side: _Side) -> list[str]:
     ]
     people = Counter(r.cluster for r in records if r.cluster is not None).most_common()
     if len(people) > 1:
-        parts.append(f'<h3>People</h3><p class="dim">{html.escape(WITHOUT_ENCODER)}.</p>')
+        parts.append(f"<h3>People</h3><p>{html.escape(WITHOUT_ENCODER)}.</p>")
         for person, count in people[:_MAX_PEOPLE]:
             members = [r for r in records if r.cluster == person]
             parts.append(_sheet(side, f"Person {person}: {count} crops", members[:: -(-count // 8)], _pose_text))
@@ -206,10 +184,7 @@ def _sheet(side: _Side, title: str, records: Sequence[FaceRecord], text: Callabl
         if rgb is None:
             continue
         small = cv2.resize(rgb, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)
-        data = base64.b64encode(encode_picture(".jpg", small, jpeg_quality=_THUMB_QUALITY)).decode()
         name = html.escape(record.file, quote=True)
-        figures.append(
-            f'<figure><img alt="{name}" title="{name}" src="data:image/jpeg;base64,{data}">'
-            f"<figcaption>{html.escape(text(record))}</figcaption></figure>"
-        )
+        picture = f'<img alt="{name}" title="{name}" src="{jpeg_source(small, _THUMB_QUALITY)}">'
+        figures.append(captioned(text(record), picture))
     return f'<h3>{html.escape(title)}</h3><div class="sheet">{"".join(figures)}</div>'

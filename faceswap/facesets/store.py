@@ -19,6 +19,7 @@ from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
 from faceswap.facesets.schema import FIGURE_COLUMNS, RECORD_COLUMNS, SCHEMA_VERSION, TABLES, FaceRecord, Figures
 from faceswap.facesets.upgrade import upgrade
 from faceswap.files import disk_errors_named, remove_stale_temporaries, sync_file, sync_folder, temporary_beside
+from faceswap.provenance.consent import ConsentRecord, as_records
 from faceswap.schemes import SCHEMES
 from faceswap.types import CropSpec
 
@@ -205,6 +206,23 @@ class FaceSet:
     def encoder(self) -> str | None:
         """Return which encoder made the identity vectors; None = there are none."""
         return self._meta("encoder")
+
+    def consents(self) -> tuple[ConsentRecord, ...]:
+        """Return the consent records that the material was taken under, as they were then.
+
+        Raises:
+            ConsentError: one was changed by hand.
+        """
+        text = self._meta("consents")
+        return as_records(json.loads(text), str(self.path)) if text is not None else ()
+
+    def add_consents(self, records: Iterable[ConsentRecord]) -> None:
+        """Keep copies of consent records beside those that are there; of one record, the newer copy."""
+        kept = {record.record_id: record for record in (*self.consents(), *records)}
+        if kept:
+            text = json.dumps([record.model_dump(mode="json") for record in kept.values()], sort_keys=True)
+            with self.transaction() as database:
+                database.execute("INSERT OR REPLACE INTO meta VALUES ('consents', ?)", (text,))
 
     def _meta(self, key: str) -> str | None:
         with _database(self.path) as database:

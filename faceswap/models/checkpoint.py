@@ -2,7 +2,7 @@
 
     MODEL/step-000001234/
         weights.safetensors  ema.safetensors  optimizer.safetensors  state.safetensors   tensors
-        spec.json  train.json  progress.json  likeness.json                              settings and figures
+        spec.json  train.json  progress.json  likeness.json  consent.json                settings, figures, records
         MANIFEST.json                                                                    written last
 Field by field: docs/formats/checkpoint.md.
 """
@@ -46,11 +46,11 @@ class Checkpoint:
         return validated(SwapSpec, self.document("spec"), str(self.path / "spec.json"))
 
     def has(self, name: str) -> bool:
-        """True when there is such a JSON part; "likeness" may be missing."""
+        """True when there is such a JSON part; "likeness" and "consent" may be missing."""
         return (self.path / f"{name}.json").is_file()
 
     def document(self, name: str) -> dict[str, Any]:
-        """Return a JSON part ("spec", "train", "progress", "likeness")."""
+        """Return a JSON part ("spec", "train", "progress", "likeness", "consent")."""
         return json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
 
     def tensors(self, name: str) -> dict[str, Any]:

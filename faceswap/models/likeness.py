@@ -75,7 +75,7 @@ def rebuild_scores(network: SwapNetwork, patches: Tensor, crop: CropSpec) -> Ten
     weight = _face_weight(crop).to(patches.device)
     wanted = _gradients(patches)
     code = network.encode(patches)
-    rebuilt = [network.decode(code, i)[0] for i in range(len(network.decoders))]
+    rebuilt = [network.decode(code, i)[0] for i in range(network.num_identities)]
     return torch.stack([_correlation(wanted, _gradients(face), weight) for face in rebuilt], dim=1).cpu()
 
 

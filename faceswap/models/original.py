@@ -42,7 +42,7 @@ class Original(SwapNetwork):
     """Fixed at 64 px; of the spec only `mask_dim` has a say."""
 
     def __init__(self, spec: NetworkSpec, num_identities: int) -> None:
-        super().__init__()
+        super().__init__(num_identities)
         if spec.size != _SIZE or spec.options:
             raise UsageError(f"the network 'original' is fixed at {_SIZE} px without options; use 'df' for others")
         self.encoder = Encoder(_SIZE, _ENCODER_DIM)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from faceswap.config import Settings
 from faceswap.types import CropSpec
@@ -23,17 +23,31 @@ class CropSettings(Settings):
 
 
 class NetworkSpec(Settings):
-    """A network by its registered name, with its options."""
+    """A network by its registered name, with its options. Defaults are DeepFaceLab's."""
 
     name: str = "df"
     size: int = Field(64, ge=64, le=640)
-    """Side of input and output, px."""
+    """Side of input and output, px; which are possible depends on the network."""
     options: str = ""
-    """Letters of DeepFaceLab's architectures: u = pixel norm after the encoder, d = last doubling by pixel shuffle."""
+    """Letters of DeepFaceLab's architectures, for df and liae (`options.LETTERS`)."""
     encoder_dim: int = Field(64, ge=8, le=256)
     bottleneck_dim: int = Field(256, ge=32, le=2048)
+    """What DeepFaceLab calls ae_dims."""
     decoder_dim: int = Field(64, ge=8, le=256)
     mask_dim: int = Field(22, ge=4, le=128)
+    """Of the branch that gives the mask; left out: a third of decoder_dim, made even."""
+    morph_dim: int = Field(1024, ge=32, le=4096)
+    """amp only: channels that identities share out among each other (DeepFaceLab's inter_dims)."""
+    morph: float = Field(0.5, ge=0.1, le=0.9)
+    """amp only: share of them that is an identity's own while training."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mask_follows_decoder(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "mask_dim" not in values and isinstance(values.get("decoder_dim"), int):
+            third = values["decoder_dim"] // 3
+            return {**values, "mask_dim": max(4, third + third % 2)}
+        return values
 
 
 class SwapSpec(Settings):

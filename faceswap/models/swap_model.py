@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +16,13 @@ from faceswap.models.checkpoint import Checkpoint, find_checkpoint
 from faceswap.models.likeness import Likeness, from_document, rebuild_scores
 from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import build_network
+from faceswap.models.runners import Runner, checked_runner, make_runner, usual_runner
 from faceswap.models.spec import SwapSpec
+from faceswap.provenance.consent import ConsentRecord, as_records
 from faceswap.types import CropSpec, SwapOutput
+
+_ORIGINAL = (torch.device("cpu"), torch.float32)
+"""Where the weights are as they were loaded."""
 
 
 class SwapModel:
@@ -29,18 +36,52 @@ class SwapModel:
         manifest_sha256: str,
         rejected: tuple[str, ...] = (),
         likeness: Mapping[str, Likeness] | None = None,
+        consents: Mapping[str, tuple[ConsentRecord, ...]] | None = None,
     ) -> None:
         self.spec, self.compute, self.manifest_sha256 = spec, compute, manifest_sha256
         self.rejected = rejected
         """Newer checkpoints that were passed over because they do not verify, and why."""
         self.likeness: Mapping[str, Likeness] = likeness or {}
         """By identity: what `rebuild_scores` mean; empty when the model does not say it."""
-        # Weights are cast once here: autocast would cast them again in every pass (2.3 times slower on CPUs).
-        self._network = compute.place(network.to(compute.dtype)).eval()
+        self.consents: Mapping[str, tuple[ConsentRecord, ...]] = consents or {}
+        """By identity: the records its facesets were taken under, as they were then."""
+        # Cast once for each type that is used: autocast would cast weights again in every pass (2.3 times slower on CPUs).
+        original: SwapNetwork = network.float().to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._networks = {_ORIGINAL: original}
+        self._runner_name, self._batch = usual_runner(compute), 8
+        self._runner: Runner | None = None
 
     def __repr__(self) -> str:
         network = self.spec.network
         return f"SwapModel({network.name} {network.size} px, {', '.join(self.identities)}, on {self.compute})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Runners hold what cannot travel to another process; each process makes its own.
+        return {**self.__dict__, "_runner": None}
+
+    @property
+    def runner(self) -> str:
+        """Name of what runs the network, like "torch-bf16"."""
+        return self._runner_name
+
+    def use_runner(self, name: str, batch: int = 8) -> None:
+        """Run the network another way from now on.
+
+        Args:
+            name: see `models.runners`. batch: patches that usually come together.
+
+        Raises:
+            UsageError: there is no such runner on this device.
+        """
+        self._runner_name, self._batch, self._runner = checked_runner(name, self.compute), batch, None
+
+    def new_runner(self, name: str, batch: int) -> Runner:
+        """Return a runner of the network beside the one in use; args as in `use_runner`.
+
+        Raises:
+            FaceswapError: it cannot be had here.
+        """
+        return make_runner(checked_runner(name, self.compute), self._network, self.compute, self.crop.size, batch)
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -67,7 +108,9 @@ class SwapModel:
         network = build_network(spec.network, len(spec.identities))
         network.load_state_dict(checkpoint.tensors("ema"))
         likeness = from_document(checkpoint.document("likeness") if checkpoint.has("likeness") else {})
-        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected, likeness)
+        consent = checkpoint.document("consent") if checkpoint.has("consent") else {}
+        consents = {name: as_records(records, str(checkpoint.path)) for name, records in consent.items()}
+        return cls(spec, network, compute, checkpoint.manifest_sha256, checkpoint.rejected, likeness, consents)
 
     def index_of(self, identity: str) -> int:
         """Return an identity's number.
@@ -88,9 +131,13 @@ class SwapModel:
 
         Raises:
             ShapeError: another size than the model's crop. UsageError: unknown identity.
+            FaceswapError: the runner that was asked for cannot be had here.
         """
-        pixels, mask = self._network(self._on_device(patches), self.index_of(to))
-        return SwapOutput(pixels.float(), mask.float())
+        self._check(patches)
+        number = self.index_of(to)
+        if self._runner is None:
+            self._runner = self.new_runner(self._runner_name, self._batch)
+        return SwapOutput(*self._runner(patches, number))
 
     def rebuild_scores(self, patches: Tensor) -> Tensor:
         """Return how well each identity's decoder rebuilds each face (`likeness`), (B, N) float32 on the CPU.
@@ -101,11 +148,19 @@ class SwapModel:
         Raises:
             ShapeError: another size than the model's crop.
         """
-        return rebuild_scores(self._network, self._on_device(patches), self.crop)
+        self._check(patches)
+        dtype = self.compute.dtype
+        return rebuild_scores(self._network(dtype), self.compute.placed(patches, dtype), self.crop)
 
-    def _on_device(self, patches: Tensor) -> Tensor:
+    def _check(self, patches: Tensor) -> None:
         size = self.crop.size
         if patches.shape[1:] != (3, size, size):
             raise ShapeError(f"patches of shape {tuple(patches.shape)} do not fit a model of (B, 3, {size}, {size})")
-        on_device = patches.to(self.compute.device, self.compute.dtype)
-        return on_device.contiguous(memory_format=self.compute.memory_format)
+
+    def _network(self, dtype: torch.dtype) -> SwapNetwork:
+        """Return the network on its device with weights of a type."""
+        device = self.compute.device
+        if (device, dtype) not in self._networks:
+            network = copy.deepcopy(self._networks[_ORIGINAL])
+            self._networks[device, dtype] = self.compute.place(network.to(dtype))
+        return self._networks[device, dtype]

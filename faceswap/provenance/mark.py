@@ -19,6 +19,8 @@ SEI_UUID = UUID("8f1d2c1e-6f0b-5c0e-9d57-7f3a5b0e4a61").bytes
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _KEY = "faceswap"
 _MAX_JSON = 4096
+_OLDEST = ("model_sha256", "version", "statement", "digital_source_type")
+"""Fields that every mark has; marks of earlier versions lack the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +29,27 @@ class Mark:
 
     model_sha256: str
     """Of the checkpoint's manifest; of several models separated by commas."""
+    consent_sha256: str = ""
+    """Of the bodies of the consent records, separated by commas; "" = made before there were any."""
     version: str = __version__
     """Of faceswap."""
     statement: str = "AI-modified: faces in this video were replaced by a trained model"
     digital_source_type: str = DIGITAL_SOURCE_TYPE
 
     @classmethod
-    def of_models(cls, sha256s: Sequence[str]) -> Mark:
-        """Return the mark of a conversion with these models."""
-        return cls(model_sha256=",".join(sha256s))
+    def of_models(cls, sha256s: Sequence[str], consents: Sequence[str] = ()) -> Mark:
+        """Return the mark of a conversion with these models, under these consent records."""
+        return cls(model_sha256=",".join(sha256s), consent_sha256=",".join(consents))
 
     @property
     def models(self) -> tuple[str, ...]:
         """The SHA-256 of each model's manifest."""
         return tuple(self.model_sha256.split(","))
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        """The SHA-256 of each consent record's body."""
+        return tuple(filter(None, self.consent_sha256.split(",")))
 
     def to_json(self) -> str:
         """Return the mark as one line of JSON with sorted keys."""
@@ -53,7 +62,8 @@ class Mark:
             return None
         try:
             values = json.loads(text)
-            return cls(**{name: str(values[name]) for name in cls.__dataclass_fields__})
+            known = {name: str(values[name]) for name in cls.__dataclass_fields__ if name in _OLDEST or name in values}
+            return cls(**known)
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
 

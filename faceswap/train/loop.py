@@ -15,11 +15,12 @@ from faceswap.facesets.store import FaceSet
 from faceswap.files import disk_errors_named, folder_lock
 from faceswap.interrupt import StopRequest, stop_on_signal
 from faceswap.models.checkpoint import Checkpoint, find_checkpoint, has_checkpoint, remove_leftovers
-from faceswap.models.registry import count_parameters
 from faceswap.models.spec import SwapSpec
+from faceswap.models.work import work_of
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.train.augment import Sampler, exchange_colors
 from faceswap.train.config import TrainConfig
+from faceswap.train.consents import consents_of
 from faceswap.train.data import FacePack, load_pack
 from faceswap.train.held_out import HeldOutScore, as_event, divided, held_out, score
 from faceswap.train.likeness import measure_likeness
@@ -82,11 +83,11 @@ def train_model(
     with folder_lock(model, "train"):
         remove_leftovers(model)
         state, saved = _start(model, spec, config, compute, on_note)
+        state.consents = consents_of(sets, on_note)
         parts = [divided(load_pack(s, spec.crop_spec, compute.device), held_out(s.records())) for s in sets]
         packs, held = [part[0] for part in parts], [part[1] for part in parts]
         on_note(
-            f"{spec.network.name} {spec.network.size} px, "
-            f"{count_parameters(state.network) / 1e6:.1f} M parameters, on {compute}: "
+            f"{spec.network.name} {spec.network.size} px, {work_of(spec.network, len(spec.identities))}, on {compute}: "
             + ", ".join(f"{pack.actor}: {len(pack.pixels)} faces" for pack in packs)
             + "".join(f", {len(pack.pixels)} of {pack.actor} held out" for pack in held if pack is not None)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,6 +17,8 @@ from faceswap.models.likeness import Likeness, to_document
 from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import build_network
 from faceswap.models.spec import SwapSpec
+from faceswap.provenance.consent import ConsentRecord
+from faceswap.provenance.consent_rules import by_identity
 from faceswap.train.config import TrainConfig
 
 
@@ -36,6 +38,8 @@ class TrainState:
     """Spent training, over all runs."""
     loss: float = 0.0
     """As last read back."""
+    consents: Mapping[str, tuple[ConsentRecord, ...]] = field(default_factory=dict)
+    """Of the facesets, by identity; saved with the weights, not brought back."""
 
     @classmethod
     def create(cls, spec: SwapSpec, config: TrainConfig, compute: Compute) -> TrainState:
@@ -110,6 +114,8 @@ class TrainState:
             "train": config.model_dump(mode="json"),
             "progress": {"step": self.step, "seconds": round(self.seconds, 3), "loss": self.loss},
         }
+        if self.consents:
+            documents["consent"] = by_identity(self.consents)
         if likeness:
             documents["likeness"] = to_document(likeness)
         return save_checkpoint(model, self.step, tensors, documents, keep=config.keep_checkpoints)

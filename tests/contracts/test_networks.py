@@ -15,7 +15,7 @@ NUM_IDENTITIES = 2
 
 
 def small_spec(name: str, options: str = "") -> NetworkSpec:
-    dims = {"encoder_dim": 8, "decoder_dim": 8, "bottleneck_dim": 32, "mask_dim": 4}
+    dims = {"encoder_dim": 8, "decoder_dim": 8, "bottleneck_dim": 32, "mask_dim": 4, "morph_dim": 32}
     return NetworkSpec.model_validate({"name": name, "size": 64, "options": options, **dims})
 
 

@@ -82,6 +82,50 @@ def test_each_part_takes_something_out_and_nothing_in(model: SwapModel, keep: st
     assert 0.01 < (plain - kept).sum() / plain.sum() < 0.5
 
 
+def test_half_an_opacity_is_half_of_both_pictures(model: SwapModel) -> None:
+    """Alpha is applied once: 0.5 stays 0.5."""
+    whole = engine(model, occlusion="off").process(frames(), [[FACE]], [0])[0]
+    half = engine(model, occlusion="off", opacity=0.5).process(frames(), [[FACE]], [0])[0]
+    old, new, mixed = (each.planes[0].astype(float) for each in (whole.source, whole.frame, half.frame))
+    inside = np.abs(new - old) > 20
+    assert inside.sum() > 500
+    assert np.abs(mixed - (old + new) / 2)[inside].max() <= 1
+    np.testing.assert_allclose(half.layers[0].patch.mask, 0.5 * np.asarray(whole.layers[0].patch.mask), atol=1 / 512)
+
+
+def test_opacity_does_not_change_what_is_matched(model: SwapModel) -> None:
+    """Colours, light, sharpness and grain are those of a whole face, however little of it is seen."""
+    given = [[FACE]] * 3
+    looks = [
+        engine(model, match="mkl", light=1, sharpness=1, opacity=opacity).process(frames(3), given, [0] * 3)[-1]
+        for opacity in (1.0, 0.3)
+    ]
+    np.testing.assert_array_equal(*(each.layers[0].patch.pixels for each in looks))
+
+
+def test_a_part_may_be_half_seen(model: SwapModel) -> None:
+    plain, part = mask_of(engine(model)), mask_of(engine(model, opacity="mouth=0.5"))
+    share = part[plain > 0.99] / plain[plain > 0.99]
+    assert share.min() == pytest.approx(0.5, abs=0.01)
+    assert np.median(share) == pytest.approx(1)
+
+
+def test_sides_and_refining_reach_the_mask(model: SwapModel) -> None:
+    plain = mask_of(engine(model))[0]
+    top = mask_of(engine(model, erode="top=0.1"))[0]
+    rows = [np.flatnonzero(mask[:, 32] > 0.5) for mask in (plain, top)]
+    assert rows[1][0] == pytest.approx(rows[0][0] + 0.1 * 64, abs=1.5)
+    assert rows[1][-1] == rows[0][-1]
+    assert not np.array_equal(mask_of(engine(model, refine_mask=0.05))[0], plain)
+
+
+def test_a_grown_mask_is_still_looked_through_for_things_before_it(model: SwapModel) -> None:
+    given = covered_frames(32)
+    found = masks_of(engine(model, erode=-0.05), given)
+    plain = masks_of(engine(model, erode=-0.05, occlusion="off"), given)
+    assert (plain[31] - found[31]).sum() > 0.05 * plain[31].sum()
+
+
 def half_segmenter(path: Path) -> str:
     """A network of XSeg's kind that calls the left half of what it sees face."""
     mask = np.zeros((1, 32, 32, 1), dtype=np.float32)

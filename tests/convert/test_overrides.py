@@ -20,6 +20,7 @@ from faceswap.convert.overrides import SettingsFor, config_of
 from faceswap.convert.pipeline import convert_clip
 from faceswap.errors import UsageError
 from faceswap.faces.index import FaceIndex
+from faceswap.masks import Sides
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.types import Shot
@@ -73,7 +74,7 @@ def settings(*overrides: dict[str, Any], **top: Any) -> SettingsFor:
 
 def test_options_win_over_the_file_and_the_file_over_the_defaults(file: Path) -> None:
     config = config_of(file, {"feather": 0.3, "erode": None, "track": "1"}, "convert")
-    assert (config.feather, config.erode, config.keep) == (0.3, 0.0, ("eyes",))
+    assert (config.feather, config.erode, config.keep) == (0.3, Sides(), ("eyes",))
     assert (config.track, config.faces) == ("1", None)  # one choice of people replaces the other
     assert [override.values for override in config.override] == [{"feather": 0.2}, {"match": "none", "keep": ()}]
 
@@ -120,7 +121,7 @@ def test_each_face_gets_the_settings_of_its_shot_track_and_time(file: Path) -> N
 
 def test_later_overrides_win() -> None:
     found = settings({"tracks": "0", "feather": 0.2, "erode": 0.1}, {"shots": "1", "feather": 0.3})
-    assert (found.face(5, 0).feather, found.face(5, 0).erode) == (0.3, 0.1)
+    assert (found.face(5, 0).feather, found.face(5, 0).erode) == (0.3, Sides.all(0.1))
     assert (found.face(15, 0).feather, found.face(5, 1).feather, found.face(15, 1).feather) == (0.2, 0.3, 0.08)
 
 

@@ -255,7 +255,7 @@ def test_error_while_swapping_leaves_no_file(
     def fail(*_: object) -> None:
         raise RuntimeError("broken network")
 
-    monkeypatch.setattr(SwapEngine, "process", fail)
+    monkeypatch.setattr(SwapEngine, "stream", fail)
     with pytest.raises(RuntimeError, match="broken network"):
         convert(clip, model, tmp_path / "out.mkv")
     assert visible_files(tmp_path) == ["in.mkv"]

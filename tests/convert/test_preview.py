@@ -82,6 +82,7 @@ def require_like_converted(clip: Path, model: SwapModel, config: ConvertConfig, 
         {"keep": "mouth", "override": [{"start": 20, "end": 30, "match": "none", "feather": 0.2, "keep": "none"}]},
         {"start": "10", "trim": True},
         {"match": "none", "occlusion": "off", "sharpness": 0, "grain": "off"},
+        {"match_over": "shot", "override": [{"start": 20, "match": "histogram"}]},
     ],
 )
 def test_a_preview_shows_the_pixels_of_a_conversion(
@@ -194,7 +195,7 @@ def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeyp
     assert sum(sizes) == 24 + 1
     assert np.abs(quick.astype(int) - exact).mean() < 0.5
     sizes.clear()
-    preview(clip, model, "38", config=settings(match="none", occlusion="off", sharpness=0, grain="off"))
+    preview(clip, model, "38", config=settings(match="none", occlusion="off", sharpness=0, grain="off", mask_steady=0))
     assert sizes == [8]
 
 

@@ -51,7 +51,7 @@ def test_report_is_one_whole_page_that_loads_nothing(tmp_path: Path) -> None:
     assert not re.search(r"(?:https?:)?//", re.sub(r'src="data:[^"]*"', "", text))
     assert "&lt;b&gt;anna &amp; co" in text
     assert "<b>" not in text
-    assert "prefers-color-scheme:dark" in text
+    assert "prefers-color-scheme: dark" in text
 
 
 def test_report_of_one_faceset_needs_no_target(tmp_path: Path) -> None:

@@ -123,6 +123,37 @@ def test_guided_filter_stays_in_range() -> None:
     assert 0 <= filtered.min() <= filtered.max() <= 1
 
 
+def strands(size: int = 64) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a picture of skin with dark hair above a slanted line, and (S, S) where the skin is."""
+    y, x = np.indices((size, size))
+    skin = (y > 18 + 0.15 * x).astype(np.float32)
+    picture = np.stack([0.15 + level * skin for level in (0.6, 0.45, 0.35)]).astype(np.float32)
+    return picture + np.random.default_rng(2).normal(0, 0.01, picture.shape).astype(np.float32), skin
+
+
+def test_refined_edge_follows_the_hairline() -> None:
+    picture, skin = strands()
+    plain = masks.shape_edge(square(low=18, high=58), erode=0, feather=6)
+    refined = masks.refine_edge(plain, picture, 4)
+    edge = np.s_[20:32, 26:50]
+    before, after = (np.abs(mask[0][edge] - skin[edge] * mask[0][edge].max()).mean() for mask in (plain, refined))
+    assert after < 0.75 * before
+
+
+def test_refining_leaves_the_inside_and_even_skin_alone() -> None:
+    picture, _ = strands()
+    picture[:, 36:40, 28:36] = 0.1  # an eye, well inside
+    plain = masks.shape_edge(square(low=8, high=56), erode=0, feather=6)
+    refined = masks.refine_edge(plain, picture, 3)
+    np.testing.assert_array_equal(refined[0, 34:42, 26:38], plain[0, 34:42, 26:38])
+    np.testing.assert_allclose(refined[0, 46:60, 16:48], plain[0, 46:60, 16:48], atol=0.1)
+
+
+def test_refining_by_nothing_changes_nothing() -> None:
+    plain = masks.shape_edge(square(), erode=0, feather=6)
+    np.testing.assert_array_equal(masks.refine_edge(plain, strands()[0], 0), plain)
+
+
 @pytest.mark.parametrize(("erode", "feather"), [(0, 0), (0, 8), (4, 0), (4, 8), (2.5, 5)])
 def test_shaped_edge_lies_inside_the_mask(erode: float, feather: float) -> None:
     shaped = masks.shape_edge(square(), erode=erode, feather=feather)
@@ -133,6 +164,32 @@ def test_shaped_edge_lies_inside_the_mask(erode: float, feather: float) -> None:
 def test_eroded_mask_loses_that_many_px_on_each_side() -> None:
     shaped = masks.shape_edge(square(), erode=4, feather=0)
     np.testing.assert_array_equal(np.flatnonzero(shaped[0, 32]), np.arange(20, 44))
+
+
+def test_each_side_is_shrunk_by_its_own_amount() -> None:
+    shaped = masks.shape_edge(square(), erode=masks.Sides(top=6, bottom=0, left=2, right=4), feather=0)[0]
+    np.testing.assert_array_equal(np.flatnonzero(shaped[:, 32]), np.arange(22, 48))
+    np.testing.assert_array_equal(np.flatnonzero(shaped[32]), np.arange(18, 44))
+
+
+def test_less_than_nothing_makes_the_mask_grow() -> None:
+    shaped = masks.shape_edge(square(), erode=masks.Sides(top=-6, bottom=4, left=0, right=-2), feather=0)[0]
+    np.testing.assert_array_equal(np.flatnonzero(shaped[:, 32]), np.arange(10, 44))
+    np.testing.assert_array_equal(np.flatnonzero(shaped[32]), np.arange(16, 50))
+
+
+def test_equal_sides_are_one_amount() -> None:
+    for amount in (-3, 0, 2.5, 4):
+        one, four = (masks.shape_edge(square(), erode=e, feather=5) for e in (amount, masks.Sides.all(amount)))
+        np.testing.assert_array_equal(one, four)
+
+
+def test_a_grown_mask_keeps_its_soft_edge_within_the_patch() -> None:
+    shaped = masks.shape_edge(square(), erode=-30, feather=8)[0]
+    assert max(shaped[0].max(), shaped[-1].max(), shaped[:, 0].max(), shaped[:, -1].max()) == 0
+    assert max(shaped[1].max(), shaped[-2].max(), shaped[:, 1].max(), shaped[:, -2].max()) < 0.01
+    assert np.abs(np.diff(shaped, axis=0)).max() < 0.35
+    assert shaped[8:-8, 8:-8].min() > 0.99
 
 
 def test_feathered_edge_rises_steadily() -> None:

@@ -17,7 +17,7 @@ class _Echo(SwapNetwork):
     """Each decoder is a function of the patches themselves."""
 
     def __init__(self, *functions: nn.Module) -> None:
-        super().__init__()
+        super().__init__(len(functions))
         self.encoder, self.bottleneck, self.decoders = nn.Identity(), nn.Identity(), nn.ModuleList(functions)
 
     def decode(self, code: Tensor, identity: int) -> tuple[Tensor, Tensor]:

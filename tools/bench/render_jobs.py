@@ -168,13 +168,17 @@ def identity_model() -> Any:
     from faceswap.models.network import SwapNetwork
     from faceswap.models.spec import CropSettings, NetworkSpec, SwapSpec
     from faceswap.models.swap_model import SwapModel
+    from faceswap.provenance.consent import Subject, new_record
 
     class Identity(SwapNetwork):
         def forward(self, patches: torch.Tensor, identity: int) -> tuple[torch.Tensor, torch.Tensor]:
             return patches, torch.ones_like(patches[:, :1])
 
     spec = SwapSpec(network=NetworkSpec(size=64), crop=CropSettings(), identities=("same",))
-    return SwapModel(spec, Identity(), choose_compute("cpu", "fp32"), "0" * 64)
+    nobody = new_record(
+        Subject(name="same", adult_attested=True), "public_domain", "bench", reason="shows no other face"
+    )
+    return SwapModel(spec, Identity(), choose_compute("cpu", "fp32"), "0" * 64, consents={"same": (nobody,)})
 
 
 def transcode_pyav(job: Sampled) -> dict[str, Any]:

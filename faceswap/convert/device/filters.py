@@ -94,8 +94,20 @@ def eroded(pictures: Tensor, radius: int) -> Tensor:
     return 1 - most
 
 
-def boxed(pictures: Tensor, radius: int) -> Tensor:
-    """Return (B, C, h, w) means over (2 radius + 1)² px; beyond the edge the picture goes on mirrored, edge px twice."""
-    flipped = torch.cat([pictures[..., :radius, :].flip(-2), pictures, pictures[..., -radius:, :].flip(-2)], dim=-2)
-    flipped = torch.cat([flipped[..., :radius].flip(-1), flipped, flipped[..., -radius:].flip(-1)], dim=-1)
-    return F.avg_pool2d(flipped, 2 * radius + 1, stride=1)
+def boxed(pictures: Tensor, radius: int, border: Border | Literal["mirror"] = "reflect") -> Tensor:
+    """Return (B, C, h, w) means over (2 radius + 1)² px.
+
+    Args:
+        border: "mirror" = the picture goes on mirrored, its outermost px twice.
+    """
+    if border == "mirror":
+        wide = torch.cat([pictures[..., :radius, :].flip(-2), pictures, pictures[..., -radius:, :].flip(-2)], dim=-2)
+        wide = torch.cat([wide[..., :radius].flip(-1), wide, wide[..., -radius:].flip(-1)], dim=-1)
+    else:
+        wide = F.pad(pictures, (radius, radius, radius, radius), mode=_PAD[border])
+    return F.avg_pool2d(wide, 2 * radius + 1, stride=1)
+
+
+def dilated(pictures: Tensor, radius: int) -> Tensor:
+    """Return (B, C, h, w) pictures, each px the highest of those within a square of `radius` px."""
+    return F.max_pool2d(pictures, 2 * radius + 1, stride=1, padding=radius)

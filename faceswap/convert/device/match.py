@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from faceswap.convert import match as reference
 from faceswap.convert.device import statistics
 from faceswap.convert.device.running import RunningMeans
 from faceswap.convert.device.statistics import Moments
+from faceswap.convert.match import MIN_AREA
+from faceswap.convert.match_kinds import KINDS as CPU_KINDS
+from faceswap.convert.match_kinds import MAX_CONTRAST, THIN_SIDE
 
 _MAPS = {"mkl": statistics.mkl_map, "reinhard": statistics.reinhard_map, "mean": statistics.mean_map}
 KINDS = frozenset(_MAPS)
@@ -26,7 +28,7 @@ class DeviceColorMatcher:
             kind: one of `KINDS`.
         """
         self._map = _MAPS[kind]
-        self._means = RunningMeans(reference.FOLLOW, device)
+        self._means = RunningMeans(CPU_KINDS[kind].follow, device)
 
     def match(self, keys: Sequence[tuple[int, int]], swapped: Tensor, originals: Tensor, masks: Tensor) -> Tensor:
         """Return the swapped patches with the colours of the originals.
@@ -35,13 +37,13 @@ class DeviceColorMatcher:
             keys: (shot, track) of each patch, in frame order.
             swapped, originals: (B, 3, S, S) float32 RGB [0, 1]. masks: (B, 1, S, S) [0, 1].
         """
-        is_valid = masks.sum(dim=(1, 2, 3)) >= reference.MIN_AREA
-        step = max(1, swapped.shape[-1] // reference.THIN_SIDE)
+        is_valid = masks.sum(dim=(1, 2, 3)) >= MIN_AREA
+        step = max(1, swapped.shape[-1] // THIN_SIDE)
         new, old, weight = (each[..., ::step, ::step].flatten(2).double() for each in (swapped, originals, masks))
         source, target = statistics.paired_moments(new, old, weight[:, 0])
         seen = torch.cat([source.flat(), target.flat()], dim=1)
         means, has_any = self._means.follow(keys, seen, is_valid)
         source, target = Moments.of_flat(means[:, :12]), Moments.of_flat(means[:, 12:])
-        fit = statistics.limited(self._map(source, target), source.mean, reference.MAX_CONTRAST)
+        fit = statistics.limited(self._map(source, target), source.mean, MAX_CONTRAST)
         matched = fit.of(swapped.flatten(2)).clamp(0, 1).view_as(swapped)
         return torch.where(has_any[:, None, None, None], matched, swapped)

@@ -1,8 +1,9 @@
 """Pasting patches into planes: patch and mask in, code values of the planes changed in place.
 
-Launches: one for luma, one for both chroma planes; one program for each face and BLOCK samples of its rectangle. Memory:
-patch and mask (16 bytes a px) come from the caches after the first of some 25 reads, a plane's samples under the mask are read and written
-once; a patch that shrinks by r costs (5 r)² reads a sample. YUV is made of the interpolated RGB: there is no patch in codes.
+Launches: one for luma, one for both chroma planes; one program for each face and BLOCK samples of its rectangle. Memory: patch
+and mask (16 bytes a px) come from the caches after the first of some 25 reads, a plane's samples under the mask are read and
+written once; a patch that shrinks by r costs (5 r)² reads a sample. YUV is made of the interpolated RGB: there is no patch in
+codes.
 """
 
 # Triton evaluates annotations of kernels itself: no `from __future__ import annotations` here.

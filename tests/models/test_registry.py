@@ -33,7 +33,7 @@ def test_output_has_the_size_of_the_input(size: int, options: str) -> None:
 
 
 def test_unknown_network_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="df, original"):
+    with pytest.raises(UsageError, match="df, liae, amp, hd, original"):
         build_network(small(name="saehd"), 2)
 
 

@@ -1,4 +1,4 @@
-"""Small line plots as inline SVG, coloured by the page's own light or dark theme."""
+"""A quantity over time as a small line plot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faceswap.pages.page import svg
 
 _WIDTH, _HEIGHT = 900, 120
 _LEFT, _BOTTOM, _TOP = 44, 18, 8
@@ -41,7 +43,6 @@ def timeline(
 
     top, bottom = (y(min(max(edge, low), high)) for edge in (good[1], good[0]))
     lines = [
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title} over time">',
         f'<rect class="good" x="{_LEFT}" y="{top:.1f}" width="{_WIDTH - _LEFT - 4}" height="{max(bottom - top, 1):.1f}"/>',
     ]
     lines += [
@@ -52,7 +53,7 @@ def timeline(
         lines.append(f'<text x="{_LEFT - 4}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
     for time, anchor in ((start, "start"), (stop, "end")):
         lines.append(f'<text x="{x(time):.1f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{time:.1f} s</text>')
-    return "".join([*lines, "</svg>"])
+    return svg(f"{title} over time", (_HEIGHT, _WIDTH), lines)
 
 
 def _range(values: NDArray, good: tuple[float, float]) -> tuple[float, float]:

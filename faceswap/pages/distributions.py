@@ -1,12 +1,13 @@
-"""Small plots as inline SVG that takes its colours from the page."""
+"""How many faces look where, and how values are spread: one side or two, each in its own colour (`--source`, `--target`)."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faceswap.pages.page import captioned, svg
 
 _YAW_EDGES = np.arange(-97.5, 98, 15.0)
 _PITCH_EDGES = np.arange(-67.5, 68, 15.0)
@@ -37,7 +38,7 @@ def pose_map(yaw: NDArray[np.float64], pitch: NDArray[np.float64], role: str) ->
     parts.append(
         f'<text x="{width / 2}" y="{height - 4}" text-anchor="middle">yaw: to the right →, pitch: down ↓</text>'
     )
-    return _figure(f"{role}: where the faces look", role, width, height, parts)
+    return captioned(f"{role}: where the faces look", svg(role, (height, width), parts), kind="plot")
 
 
 def histogram(title: str, sides: Mapping[str, NDArray[np.float64]], *, num_bins: int = 28) -> str:
@@ -67,12 +68,4 @@ def histogram(title: str, sides: Mapping[str, NDArray[np.float64]], *, num_bins:
         (_WIDTH, "end", high),
     ):
         parts.append(f'<text x="{place}" y="{_HEIGHT + 14}" text-anchor="{anchor}">{value:.3g}</text>')
-    return _figure(title, title, _WIDTH, _HEIGHT + _BOTTOM, parts)
-
-
-def _figure(title: str, label: str, width: float, height: float, parts: list[str]) -> str:
-    return (
-        f"<figure><figcaption>{html.escape(title)}</figcaption>"
-        f'<svg role="img" aria-label="{html.escape(label, quote=True)}" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}">{"".join(parts)}</svg></figure>'
-    )
+    return captioned(title, svg(title, (_HEIGHT + _BOTTOM, _WIDTH), parts), kind="plot")

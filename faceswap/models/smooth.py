@@ -1,0 +1,65 @@
+"""Halving and doubling without aliasing: convolutions whose kernels are learnt ones smoothed by a fixed low-pass.
+
+A stride of two, and a pixel shuffle, break fine detail on the pixel grid: it stays where it is while the face moves
+(Zhang 2019, Karras et al. 2021). Here every 3x3 kernel is convolved with the binomial [1 3 3 1] before use. That gives a
+6x6 kernel, centred between pixels as the half-pixel rule asks for, at the price of one convolution and nothing else: the
+smoothing is of weights, not of pictures.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_LOW_PASS = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+
+
+def _smoothing() -> Tensor:
+    """(9, 36) takes a flat 3x3 kernel to the flat 6x6 one that it is when smoothed."""
+    band = torch.zeros(3, 6)
+    for tap in range(3):
+        band[tap, tap : tap + 4] = torch.tensor(_LOW_PASS)
+    return torch.kron(band, band)
+
+
+class _Smooth(nn.Module):
+    """A 3x3 kernel that is used as a smoothed 6x6 one."""
+
+    smoothing: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.register_buffer("smoothing", _smoothing(), persistent=False)
+
+    def blocks(self) -> Tensor:
+        """(D, C, 3, 2, 3, 2): the 6x6 kernels in 2x2 blocks."""
+        weight = self.conv.weight
+        return (weight.flatten(2) @ self.smoothing).view(*weight.shape[:2], 3, 2, 3, 2)
+
+
+class SmoothDown(_Smooth):
+    """Low-pass, halving and 3x3 convolution: (B, C, H, W) -> (B, D, H/2, W/2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        blocks = self.blocks()
+        out_channels, in_channels = blocks.shape[:2]
+        if x.device.type != "cpu":
+            return functional.conv2d(x, blocks.reshape(out_channels, in_channels, 6, 6), self.conv.bias, 2, 2)
+        # As in `layers.strided_as_plain`: strided gradients are slow on CPUs.
+        plain = blocks.permute(0, 1, 3, 5, 2, 4).reshape(out_channels, in_channels * 4, 3, 3)
+        return functional.conv2d(functional.pixel_unshuffle(x, 2), plain, self.conv.bias, padding=1)
+
+
+class SmoothUp(_Smooth):
+    """Doubling, low-pass and 3x3 convolution: (B, C, H, W) -> (B, D, 2H, 2W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Output pixel 2q + p takes input pixels q-1, q, q+1 by the kernel's taps p+4, p+2, p. Times 4: three of four
+        # input pixels are missing.
+        blocks = 4 * self.blocks().flip(2, 4)
+        out_channels, in_channels = blocks.shape[:2]
+        phases = blocks.permute(0, 3, 5, 1, 2, 4).reshape(out_channels * 4, in_channels, 3, 3)
+        bias = None if self.conv.bias is None else self.conv.bias.repeat_interleave(4)
+        return functional.pixel_shuffle(functional.conv2d(x, phases, bias, padding=1), 2)

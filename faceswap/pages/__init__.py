@@ -1,0 +1,1 @@
+"""Self-contained HTML pages of the reports, and the small plots on them."""
