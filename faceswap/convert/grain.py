@@ -27,6 +27,8 @@ FOLLOW = 0.08
 UNSEEN = 0.6 / 255
 """Noise at full resolution that nobody sees, twice what rounding leaves; where there is less, none is added."""
 TILE = 512
+MIN_WINDOW = 12
+"""px; a smaller window says nothing."""
 _COARSE_SIGMA = 1.0
 FINE_AT_HALF = 0.5
 COARSE_AT_FULL, COARSE_AT_HALF = 0.0851, 0.3644
@@ -48,13 +50,21 @@ class Grain:
 
     def codes(self, shape: tuple[int, int], frame: Frame) -> NDArray[np.float32]:
         """Return (h, w) noise in code values of the frame's luma."""
-        random = np.random.default_rng(self.seed)
         noise = np.zeros(shape, dtype=np.float32)
-        for tile, strength in zip(tiles(), (self.fine, self.coarse), strict=True):
-            y, x = random.integers(0, TILE, 2)
+        for tile, strength, (y, x) in zip(tiles(), (self.fine, self.coarse), tile_starts(self.seed), strict=True):
             rows, columns = ((np.arange(n) + start) % TILE for n, start in zip(shape, (y, x), strict=True))
             noise += np.float32(strength) * tile[rows[:, None], columns]
         return noise * np.float32(color.code_scale(frame.color).linear[0, 0])
+
+
+def tile_starts(seed: int) -> NDArray[np.int64]:
+    """Return (2, 2): where in each of the two tiles the noise of a face begins, y and x."""
+    return np.random.default_rng(seed).integers(0, TILE, (2, 2))
+
+
+def seed_of(frame: int, face: Face) -> int:
+    """Return the seed of the noise over a face."""
+    return zlib.crc32(np.round(face.box, 3).tobytes() + frame.to_bytes(8) + (face.track + 1).to_bytes(8))
 
 
 @lru_cache(maxsize=1)
@@ -94,17 +104,24 @@ class GrainMatcher:
         # Two equations: what white and blurred noise together read at full and at half resolution.
         system = [[1.0, COARSE_AT_FULL**2], [FINE_AT_HALF**2, COARSE_AT_HALF**2]]
         fine, coarse = np.maximum(np.linalg.solve(system, state), 0)
-        seed = zlib.crc32(np.round(face.box, 3).tobytes() + frame.to_bytes(8) + (face.track + 1).to_bytes(8))
-        return Grain(float(np.sqrt(fine)), float(np.sqrt(coarse)), seed)
+        return Grain(float(np.sqrt(fine)), float(np.sqrt(coarse)), seed_of(frame, face))
+
+
+def window_of(size: tuple[int, int], face: Face) -> tuple[int, int, int, int]:
+    """Return the rectangle (x0, y0, x1, y1) of a picture of `size` (h, w) in which a face's grain is measured."""
+    x, y = face.box.reshape(2, 2).mean(axis=0)
+    half = min(WINDOW, int(WINDOW_SHARE * float((face.box[2:] - face.box[:2]).max())))
+    rows, columns = (
+        slice(max(0, int(at) - half), max(0, int(at) + half)).indices(n)[:2] for at, n in zip((y, x), size, strict=True)
+    )
+    return columns[0], rows[0], max(columns), max(rows)
 
 
 def measure(frame: Frame, face: Face) -> tuple[float, float]:
     """Return the noise of a face's middle at full and at half resolution, as luma [0, 1]; NaN = too small to tell."""
-    x, y = face.box.reshape(2, 2).mean(axis=0)
-    half = min(WINDOW, int(WINDOW_SHARE * float((face.box[2:] - face.box[:2]).max())))
-    y0, x0 = max(0, int(y) - half), max(0, int(x) - half)
-    window = frame.planes[0][y0 : int(y) + half, x0 : int(x) + half].astype(np.float32)
-    if min(window.shape, default=0) < 12:
+    x0, y0, x1, y1 = window_of(frame.size, face)
+    window = frame.planes[0][y0:y1, x0:x1].astype(np.float32)
+    if min(window.shape) < MIN_WINDOW:
         return float("nan"), float("nan")
     scale = float(color.code_scale(frame.color).linear[0, 0])
     fine, coarse = grain(window, np.ones(window.shape, dtype=bool))

@@ -13,6 +13,8 @@ TRIM, TRIMMED_TO_SIGMA = 0.8, 0.5587
 """Mean of the smallest four fifths of |x|, x normal of deviation 1; a median would jump between the steps of 8-bit codes."""
 _UNSEEN = 0.15
 """Noise (8-bit codes) that nobody sees; half of what rounding leaves."""
+SLOPE_SIGMA = 2.0
+"""Of the Gaussian before slopes are looked at."""
 SMOOTH_SHARE = 0.5
 """Grain is read off the smoothest half of a region: edges and lashes are not grain."""
 
@@ -55,7 +57,7 @@ def _noise(luma: NDArray, region: NDArray) -> float:
     if np.count_nonzero(region) < 32:
         return float("nan")
     answer = np.abs(cv2.filter2D(luma, cv2.CV_32F, LAPLACIAN))[region]
-    soft = cv2.GaussianBlur(luma, (0, 0), 2.0)
+    soft = cv2.GaussianBlur(luma, (0, 0), SLOPE_SIGMA)
     slope = np.hypot(cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1))[region]
     smooth = np.sort(answer[slope <= np.quantile(slope, SMOOTH_SHARE)])
     return float(smooth[: max(1, int(TRIM * len(smooth)))].mean() / TRIMMED_TO_SIGMA / 6)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SUPPORT_FLOOR = 1 / 512
+SUPPORT_FLOOR = 1 / 512
 """Alphas below this cannot change a 8-bit sample by half a code; they are 0, so that the sample stays untouched."""
 
 _REFINE_EPS = 1e-3
@@ -134,6 +134,6 @@ def _kernel(top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
 
 def with_clean_support(mask: NDArray) -> NDArray[np.float32]:
     """Return the mask with values too small to matter set to exactly 0, and the outermost px of the patch closed."""
-    result = np.where(mask < _SUPPORT_FLOOR, 0, mask).astype(np.float32)
+    result = np.where(mask < SUPPORT_FLOOR, 0, mask).astype(np.float32)
     result[..., 0, :] = result[..., -1, :] = result[..., :, 0] = result[..., :, -1] = 0
     return result

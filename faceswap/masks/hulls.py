@@ -13,11 +13,11 @@ from faceswap.types import CropSpec
 
 # The face's outline around the five points, in inter-ocular distances (measured on frontal faces): from just above
 # the brows to the chin, inside the cheeks' contour.
-_HALF_WIDTH = 1.14
+HALF_WIDTH = 1.14
 _CENTRE_BELOW_EYES = 0.50
 _UP = 1.42
 _DOWN = 1.30
-_ROUNDNESS = 2.3
+ROUNDNESS = 2.3
 """Exponent of the superellipse: 2 is an ellipse, larger is squarer (jaw and temples)."""
 _FAR_SIDE_PER_NOSE_SHIFT = 1.6
 _NEAR_SIDE_PER_NOSE_SHIFT = 1.1
@@ -45,7 +45,7 @@ def face_hull(canonical_landmarks: NDArray, crop: CropSpec, scheme: str = FIVE) 
     known = SCHEMES[scheme]
     if known.jaw:
         return fill([_contour(canonical_landmarks, anchors, known)], crop)[None]
-    distance = (1 - hull_radius(anchors, crop)) * _HALF_WIDTH
+    distance = (1 - hull_radius(anchors, crop)) * HALF_WIDTH
     px_per_unit = geometry.scale_of(geometry.patch_from_canonical(crop))
     return np.clip(distance * px_per_unit + 0.5, 0, 1).astype(np.float32)[None]
 
@@ -56,16 +56,22 @@ def hull_radius(anchors: NDArray, crop: CropSpec) -> NDArray[np.float64]:
     Args:
         anchors: (5, 2) in template coordinates.
     """
+    centre_x, centre_y, left, right, up, down = superellipse(anchors)
+    x, y = canonical_grid(crop)
+    x, y = x - centre_x, y - centre_y
+    radius = (np.abs(x) / np.where(x > 0, right, left)) ** ROUNDNESS
+    radius += (np.abs(y) / np.where(y > 0, down, up)) ** ROUNDNESS
+    return radius ** (1 / ROUNDNESS)
+
+
+def superellipse(anchors: NDArray) -> tuple[float, float, float, float, float, float]:
+    """Return centre x, y and the reach to the left, right, up, down of the outline around (5, 2) anchors, template units."""
     eyes, nose = anchors[:2].mean(axis=0), anchors[2]
     turn = float(np.clip(nose[0] - eyes[0], -0.6, 0.6))
-    far = max(_MIN_FAR_SIDE, _HALF_WIDTH - _FAR_SIDE_PER_NOSE_SHIFT * abs(turn))
-    near = _HALF_WIDTH + _NEAR_SIDE_PER_NOSE_SHIFT * abs(turn)
+    far = max(_MIN_FAR_SIDE, HALF_WIDTH - _FAR_SIDE_PER_NOSE_SHIFT * abs(turn))
+    near = HALF_WIDTH + _NEAR_SIDE_PER_NOSE_SHIFT * abs(turn)
     left, right = (near, far) if turn > 0 else (far, near)
-    x, y = canonical_grid(crop)
-    x, y = x - eyes[0], y - eyes[1] - _CENTRE_BELOW_EYES
-    radius = (np.abs(x) / np.where(x > 0, right, left)) ** _ROUNDNESS
-    radius += (np.abs(y) / np.where(y > 0, _DOWN, _UP)) ** _ROUNDNESS
-    return radius ** (1 / _ROUNDNESS)
+    return float(eyes[0]), float(eyes[1]) + _CENTRE_BELOW_EYES, left, right, _UP, _DOWN
 
 
 def _contour(points: NDArray, anchors: NDArray, scheme: Scheme) -> NDArray[np.float64]:
@@ -76,8 +82,8 @@ def _contour(points: NDArray, anchors: NDArray, scheme: Scheme) -> NDArray[np.fl
     # From the right temple over the forehead to the left one: the superellipse's upper half, hung on the jaw's own ends.
     angles = np.linspace(0, np.pi, _ARC_STEPS)[1:-1]
     cos, sin = np.cos(angles), np.sin(angles)
-    share_x = (1 + np.sign(cos) * np.abs(cos) ** (2 / _ROUNDNESS)) / 2
-    rise = np.abs(sin) ** (2 / _ROUNDNESS)
+    share_x = (1 + np.sign(cos) * np.abs(cos) ** (2 / ROUNDNESS)) / 2
+    rise = np.abs(sin) ** (2 / ROUNDNESS)
     left, right = jaw[0], jaw[-1]
     foot = left + share_x[:, None] * (right - left)
     top = eyes[1] + _CENTRE_BELOW_EYES - _UP

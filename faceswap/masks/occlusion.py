@@ -22,7 +22,7 @@ from faceswap.types import CropSpec
 
 Picture = NDArray[np.float32]
 
-_SIDE = 64
+SIDE = 64
 """px of the square in which occluders are looked for."""
 _DARK = 0.04
 """Added before the logarithm: noise in shadows says nothing."""
@@ -120,22 +120,41 @@ class OcclusionModel:
             crop: of all three, the same for a whole track.
             canonical_landmarks: (N, 2) points of `scheme` in template coordinates.
         """
-        seen = _look_at(original, swapped, mask, replace(crop, size=_SIDE), canonical_landmarks, scheme)
+        small = self.visible_small(key, *map(_small, (original, swapped, mask)), crop, canonical_landmarks, scheme)
+        return _enlarged(small, original)
+
+    def visible_small(
+        self,
+        key: tuple[int, int],
+        original: Picture,
+        swapped: Picture,
+        mask: Picture,
+        crop: CropSpec,
+        canonical_landmarks: NDArray,
+        scheme: str,
+    ) -> Picture:
+        """Return (W, W) in [0, 1]: 1 where nothing is in front of the face.
+
+        Args:
+            original, swapped, mask: as for `visible`, area-filtered to `SIDE` px.
+        """
+        seen = _look_at(original, swapped, mask, replace(crop, size=SIDE), canonical_landmarks, scheme)
         look = self._looks.get(key)
         covered = _covered(seen, look)
         if look is not None:
             covered = _NOW * covered + (1 - _NOW) * look.covered
         self._looks[key] = _learnt(look, seen, covered)
         # The rim of an occluder is mixed with the face.
-        return _enlarged(1 - cv2.dilate(covered, _KERNEL), original)
+        visible: Picture = 1 - cv2.dilate(covered, _KERNEL)
+        return visible
 
 
 def _look_at(original: Picture, swapped: Picture, mask: Picture, crop: CropSpec, points: NDArray, scheme: str) -> _Seen:
-    now, inside = _features(_small(original)), _small(mask)[0]
+    now, inside = _features(original), mask[0]
     anchors = anchors_of(points, scheme)
     return _Seen(
         now=now,
-        swapped=_lit_like(_features(_small(swapped)), now, inside),
+        swapped=_lit_like(_features(swapped), now, inside),
         inside=inside,
         expected=region_mask(points, crop, ("eyes", "brows", "mouth"), scheme)[0],
         mouth=_around_mouth(anchors, crop),
@@ -150,7 +169,7 @@ def _enlarged(visible: Picture, original: Picture) -> Picture:
     if visible.min() >= 1:
         return np.ones((1, size, size), dtype=np.float32)
     large = cv2.resize(visible, (size, size), interpolation=cv2.INTER_LINEAR)[None]
-    return guided_filter(large, original, radius=max(1, round(size / _SIDE)))
+    return guided_filter(large, original, radius=max(1, round(size / SIDE)))
 
 
 def _around_mouth(anchors: NDArray, crop: CropSpec) -> Picture:
@@ -165,11 +184,11 @@ def _around_mouth(anchors: NDArray, crop: CropSpec) -> Picture:
 
 
 def _small(picture: Picture) -> Picture:
-    if picture.shape[-1] == _SIDE:
+    if picture.shape[-1] == SIDE:
         return picture
     planes = np.ascontiguousarray(picture.transpose(1, 2, 0))
-    way = cv2.INTER_AREA if picture.shape[-1] > _SIDE else cv2.INTER_LINEAR
-    small = cv2.resize(planes, (_SIDE, _SIDE), interpolation=way)
+    way = cv2.INTER_AREA if picture.shape[-1] > SIDE else cv2.INTER_LINEAR
+    small = cv2.resize(planes, (SIDE, SIDE), interpolation=way)
     return np.ascontiguousarray(np.atleast_3d(small).transpose(2, 0, 1))
 
 
@@ -179,8 +198,8 @@ def _features(rgb: Picture) -> Picture:
     return np.stack([0.3 * red + 0.6 * green + 0.1 * blue, red - green, blue - green]).astype(np.float32)
 
 
-_AXIS = (np.arange(_SIDE, dtype=np.float32) + 0.5) / _SIDE - 0.5
-_PLANES = np.stack([np.ones((_SIDE, _SIDE), np.float32), *np.meshgrid(_AXIS, _AXIS)]).reshape(3, -1)
+_AXIS = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE - 0.5
+_PLANES = np.stack([np.ones((SIDE, SIDE), np.float32), *np.meshgrid(_AXIS, _AXIS)]).reshape(3, -1)
 
 
 def _lit_like(reference: Picture, now: Picture, weight: Picture) -> Picture:

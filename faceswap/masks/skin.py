@@ -11,9 +11,9 @@ from faceswap.masks.hulls import face_hull, hull_radius
 from faceswap.schemes import FIVE, anchors_of
 from faceswap.types import CropSpec
 
-_CORE_ABOVE, _CORE_BELOW_NOSE, _CORE_EDGE = 0.66, 0.82, 0.15
+CORE_ABOVE, CORE_BELOW_NOSE, CORE_EDGE = 0.66, 0.82, 0.15
 """Radii (1 = the outline) up to which everything is kept, beyond which only skin is, and the width between."""
-_EYE_RADII = (0.44, 0.26)
+EYE_RADII = (0.44, 0.26)
 """Of the places of lids and lashes, in inter-ocular distances: dark, outside the core, and kept."""
 _SKIN_RING = (0.15, 0.72)
 _SKIN_SHARE = 0.8
@@ -55,10 +55,10 @@ def face_core(canonical_landmarks: NDArray, crop: CropSpec, scheme: str = FIVE) 
     # Fringes hang into the upper half; in the lower one an open mouth reaches far down.
     x, y = canonical_grid(crop)
     is_below = y > anchors[2, 1]
-    core = np.clip((np.where(is_below, _CORE_BELOW_NOSE, _CORE_ABOVE) - radius) / _CORE_EDGE + 0.5, 0, 1)
+    core = np.clip((np.where(is_below, CORE_BELOW_NOSE, CORE_ABOVE) - radius) / CORE_EDGE + 0.5, 0, 1)
     for eye_x, eye_y in anchors[:2]:
-        distance = np.hypot((x - eye_x) / _EYE_RADII[0], (y - eye_y) / _EYE_RADII[1])
-        core = np.maximum(core, np.clip((1 - distance) / _CORE_EDGE + 0.5, 0, 1))
+        distance = np.hypot((x - eye_x) / EYE_RADII[0], (y - eye_y) / EYE_RADII[1])
+        core = np.maximum(core, np.clip((1 - distance) / CORE_EDGE + 0.5, 0, 1))
     return core.astype(np.float32)[None]
 
 

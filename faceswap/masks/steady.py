@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_NOISE, _CHANGE = 0.10, 0.30
+NOISE, CHANGE = 0.10, 0.30
 """Changes of the mask up to which it is averaged, and from which on it is followed at once."""
-_NEAR = 0.06
+NEAR = 0.06
 """Side of the neighbourhood whose largest change counts, in sides of the patch."""
-_MAX_GAP = 2
+MAX_GAP = 2
 """Frames after which what was seen says nothing of now."""
 
 
@@ -40,7 +40,7 @@ class SteadyMasks:
             key: the track. mask: (1, S, S) [0, 1] with its soft edge. strength: as for `steadied_mask`.
         """
         last = self._last.get(key)
-        if last is not None and 0 <= frame - last.frame <= _MAX_GAP and last.mask.shape == mask.shape:
+        if last is not None and 0 <= frame - last.frame <= MAX_GAP and last.mask.shape == mask.shape:
             mask = steadied_mask(mask, last.mask, strength)
         self._last[key] = _Last(frame, mask)
         return mask
@@ -54,7 +54,7 @@ def steadied_mask(now: NDArray[np.float32], before: NDArray[np.float32], strengt
         strength: share of what was before where hardly anything changed, [0, 1).
     """
     change = np.abs(now[0] - before[0])
-    reach = max(1, round(_NEAR * now.shape[-1] / 2))
+    reach = max(1, round(NEAR * now.shape[-1] / 2))
     largest = cv2.blur(cv2.dilate(change, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)), (2 * reach + 1,) * 2)
-    stays = np.float32(strength) * np.clip((_CHANGE - largest) / (_CHANGE - _NOISE), 0, 1)
+    stays = np.float32(strength) * np.clip((CHANGE - largest) / (CHANGE - NOISE), 0, 1)
     return now + stays * (before - now)
