@@ -32,9 +32,7 @@ class Amp(SwapNetwork):
         self.encoder = Encoder(spec.size, spec.encoder_dim, has_pixel_norm=True, is_deep=True)
         grown = spec.morph_dim * side * side
         own = nn.ModuleList(nn.Linear(spec.bottleneck_dim, grown) for _ in range(num_identities))
-        self.bottleneck = nn.ModuleDict(
-            {"shrink": nn.Linear(self.encoder.out_features, spec.bottleneck_dim), "own": own}
-        )
+        self.bottleneck = nn.ModuleDict({"shrink": nn.Linear(self.encoder.out_features, spec.bottleneck_dim), "own": own})
         self.decoder = Decoder(spec.morph_dim, spec.decoder_dim, spec.mask_dim, is_doubled=True, is_deep=True)
         initialise(self)
 

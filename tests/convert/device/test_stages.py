@@ -8,14 +8,12 @@ import pytest
 import torch
 from makers import smooth_noise
 
-from faceswap import masks
 from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.device import filters
 from faceswap.convert.device.definition import DeviceDefinitionMatcher
 from faceswap.convert.device.light import keep_light as keep_light_on_device
 from faceswap.convert.light import keep_light
 from faceswap.figures.detail import band
-from faceswap.masks.edges import guided_filter
 
 CPU = torch.device("cpu")
 SIZES = [64, 96, 130]
