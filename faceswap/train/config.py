@@ -32,6 +32,15 @@ class AugmentSettings(Settings):
     exchange: float = Field(0.5, ge=0, le=1)
     """Probability that a face gets the colours of a face of another identity, input and truth alike: at conversion the
     network meets the other's light, and should give it back."""
+    blur: float = Field(0.0, ge=0, le=1)
+    """Probability that the input is blurred; the truth stays sharp."""
+    compression: float = Field(0.0, ge=0, le=1)
+    """Probability that the input has the errors of strong compression; the truth has not."""
+    obstacles: float = Field(0.0, ge=0, le=1)
+    """Probability that something stands before the face in the input. The truth stays, its mask leaves the thing out: the
+    network learns what is behind, and that things stay in front."""
+    balance: float = Field(0.5, ge=0, le=1)
+    """How much oftener faces of rare poses and of small clips are drawn: 0 = all alike."""
 
 
 class LossSettings(Settings):

@@ -69,27 +69,21 @@ def held_out(records: Sequence[FaceRecord]) -> NDArray[np.bool_]:
     return chosen
 
 
-def divided(pack: FacePack, is_held: NDArray[np.bool_]) -> tuple[FacePack, FacePack | None]:
-    """Return the faces to train with, and those held out (None = none)."""
-    if not is_held.any():
-        return pack, None
-    rows = torch.from_numpy(is_held).to(pack.pixels.device)
-    return (
-        FacePack(pack.actor, pack.pixels[~rows], pack.model_from_pack),
-        FacePack(pack.actor, pack.pixels[rows], pack.model_from_pack),
-    )
+def divided(pack: FacePack, is_held: NDArray[np.bool_], balance: float = 0.0) -> tuple[FacePack, FacePack | None]:
+    """Return the faces to train with (drawn as `balance` says), and those held out (None = none)."""
+    return pack.part(~is_held, balance), pack.part(is_held) if is_held.any() else None
 
 
 @torch.inference_mode()
 def score(state: TrainState, packs: Sequence[FacePack | None], compute: Compute) -> dict[str, HeldOutScore]:
     """Return, by identity, how well the averaged network rebuilds held-out faces; identities without any are left out."""
-    sampler = still_sampler(state.spec.network.size)
+    sampler = still_sampler(state.spec.network.size, compute.device)
     scores = {}
     with state.averaged() as network:
         for number, pack in enumerate(packs):
             if pack is None:
                 continue
-            batch = sampler.draw(pack, min(_MAX_FACES, len(pack.pixels)), warp=False)
+            batch = sampler.draw(pack, min(_MAX_FACES, len(pack)), warp=False)
             with compute.autocast():
                 code = network.encode(batch.truth.contiguous(memory_format=compute.memory_format))
                 rebuilt, _ = network.decode(code, number)

@@ -21,7 +21,7 @@ _BATCH = 8
 def measure_likeness(state: TrainState, packs: Sequence[FacePack], compute: Compute) -> dict[str, Likeness]:
     """Return, by identity, how well the averaged network rebuilds its own faces and those of the others."""
     spec = state.spec
-    sampler = still_sampler(spec.network.size)
+    sampler = still_sampler(spec.network.size, compute.device)
     scores = []
     with state.averaged() as network, compute.autocast():
         for pack in packs:

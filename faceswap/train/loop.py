@@ -84,12 +84,15 @@ def train_model(
         remove_leftovers(model)
         state, saved = _start(model, spec, config, compute, on_note)
         state.consents = consents_of(sets, on_note)
-        parts = [divided(load_pack(s, spec.crop_spec, compute.device), held_out(s.records())) for s in sets]
+        parts = [
+            divided(load_pack(s, spec.crop_spec, compute.device), held_out(s.records()), config.augment.balance)
+            for s in sets
+        ]
         packs, held = [part[0] for part in parts], [part[1] for part in parts]
         on_note(
             f"{spec.network.name} {spec.network.size} px, {work_of(spec.network, len(spec.identities))}, on {compute}: "
-            + ", ".join(f"{pack.actor}: {len(pack.pixels)} faces" for pack in packs)
-            + "".join(f", {len(pack.pixels)} of {pack.actor} held out" for pack in held if pack is not None)
+            + ", ".join(f"{pack.actor}: {len(pack)} faces" for pack in packs)
+            + "".join(f", {len(pack)} of {pack.actor} held out" for pack in held if pack is not None)
         )
         with stop_on_signal() as stop, disk_errors_named(model):
             return _run(model, state, saved, packs, held, config, compute, on_progress, stop)
@@ -131,7 +134,7 @@ def _run(
 ) -> TrainReport:
     log = EventLog(model / "events.jsonl")
     log.write("start", step=state.step, compute=str(compute), config=config.model_dump(mode="json"))
-    sampler = Sampler(config.augment, config.network.size, state.generator)
+    sampler = Sampler(config.augment, config.network.size, state.generator, compute.device)
     first_step, first_seconds = state.step, state.seconds
     start = time.perf_counter()
     loss = torch.tensor(state.loss)

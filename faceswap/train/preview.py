@@ -20,7 +20,7 @@ _COLUMNS = 6
 @torch.inference_mode()
 def write_preview(path: Path, state: TrainState, packs: Sequence[FacePack], compute: Compute) -> None:
     """Write a PNG: for each identity a row of faces, rebuilt, as every other identity, and the mask of the last."""
-    sampler = still_sampler(state.spec.network.size)
+    sampler = still_sampler(state.spec.network.size, compute.device)
     rows = []
     with state.averaged() as network:
         for own, pack in enumerate(packs):

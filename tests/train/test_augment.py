@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -123,3 +125,47 @@ def test_some_faces_keep_their_colours() -> None:
     first, _ = exchange_colors(batches, 0.5, torch.Generator().manual_seed(0))
     changed = (first.truth - batches[0].truth).abs().amax(dim=(1, 2, 3)) > 0.1
     assert 5 < int(changed.sum()) < 35
+
+
+def test_obstacle_hides_the_input_and_leaves_the_truth(pack: FacePack) -> None:
+    batch, free = draw(pack, STILL.model_copy(update={"obstacles": 1.0})), draw(pack, STILL)
+    assert torch.equal(batch.truth, free.truth)
+    assert torch.equal(batch.outline, free.mask)
+    hidden = (batch.outline - batch.mask)[:, 0] > 0.5
+    changed = (batch.inputs - batch.truth).abs().amax(dim=1) > 0.02
+    assert hidden.any(dim=(1, 2)).all()
+    assert (changed & hidden).sum() > 0.8 * hidden.sum()
+    assert not changed[(batch.outline - batch.mask)[:, 0] == 0][
+        batch.outline[:, 0][(batch.outline - batch.mask)[:, 0] == 0] > 0.9
+    ].any()
+
+
+def test_only_some_inputs_are_spoilt(pack: FacePack) -> None:
+    batch = draw(pack, STILL.model_copy(update={"blur": 0.5, "compression": 0.5}), count=40)
+    changed = (batch.inputs - batch.truth).abs().amax(dim=(1, 2, 3)) > 0.01
+    assert 10 < int(changed.sum()) < 40
+    assert torch.equal(batch.truth, draw(pack, STILL, count=40).truth)
+
+
+def test_other_kinds_of_variation_do_not_change_the_draws(pack: FacePack) -> None:
+    plain, more = AugmentSettings(), AugmentSettings(blur=0.5, obstacles=0.5, compression=0.5)
+    assert torch.equal(draw(pack, plain).truth, draw(pack, more).truth)
+
+
+def test_change_of_light_is_that_of_the_plain_formula(pack: FacePack) -> None:
+    settings = STILL.model_copy(update={"light": 0.4, "tint": 0.2})
+    lit, plain = draw(pack, settings).truth, draw(pack, STILL).truth
+    for number in range(
+        4
+    ):  # g (k x^2.2 / g)^c in linear light is a straight line in logarithms, one slope for all channels
+        x, y = plain[number].clamp(min=1e-2).log().flatten(1), lit[number].log().flatten(1)
+        inside = (lit[number].flatten(1) < 0.98) & (lit[number].flatten(1) > 0.03)
+        slopes = [np.polyfit(x[c][inside[c]], y[c][inside[c]], 1)[0] for c in range(3)]
+        assert slopes == pytest.approx([slopes[0]] * 3, abs=0.01)
+
+
+def test_rare_faces_are_drawn_by_their_odds(pack: FacePack) -> None:
+    odds = torch.tensor([0.9, 0.92, 0.94, 0.96, 0.98, 1.0])
+    chosen = replace(pack, odds=odds).choose(torch.rand(2000, generator=torch.Generator().manual_seed(0)))
+    assert 0.86 < float((chosen == 0).float().mean()) < 0.94
+    assert chosen.max() == 5

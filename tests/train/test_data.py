@@ -12,7 +12,8 @@ from faceswap.errors import CropMismatchError, NoFaceError, UnsupportedInputErro
 from faceswap.facesets.actions import drop
 from faceswap.facesets.imports import import_faces
 from faceswap.facesets.store import FaceSet
-from faceswap.media.pictures import read_picture_bgr
+from faceswap.media.pictures import read_picture_bgr, write_picture
+from faceswap.train import data
 from faceswap.train.data import MIN_FACES, load_pack
 from faceswap.types import CropSpec
 
@@ -77,3 +78,44 @@ def test_faces_sorted_out_are_not_packed(tmp_path: Path) -> None:
     faceset = FaceSet.open(tiny_faceset(tmp_path, "anna", num_faces=10))
     drop(faceset, {faceset.records()[0].file: "by hand"}, "trash")
     assert len(load_pack(faceset, CropSpec(64), CPU).pixels) == 9
+
+
+def test_pack_is_kept_and_mapped_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    first = load_pack(faceset, CropSpec(64), CPU, ("eyes", "mouth"))
+    monkeypatch.setattr(data, "_load_face", None)  # nothing is decoded again
+    again = load_pack(faceset, CropSpec(64), CPU, ("eyes", "mouth"))
+    assert torch.equal(first.pixels, again.pixels)
+    assert len(list((tmp_path / "packs").iterdir())) == 1
+
+
+def test_pack_is_built_anew_when_a_crop_changes(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    old = load_pack(faceset, CropSpec(96), CPU).pixels.clone()
+    path = tmp_path / faceset.records()[0].file
+    write_picture(path, np.full((96, 96, 3), 200, np.uint8))
+    new = load_pack(faceset, CropSpec(96), CPU).pixels
+    assert not torch.equal(new[0], old[0])
+    assert torch.equal(new[1:], old[1:])
+
+
+def test_pack_is_made_in_memory_where_no_file_can_be_written(tmp_path: Path) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    (tmp_path / "packs").write_text("in the way")
+    assert load_pack(faceset, CropSpec(64), CPU).pixels[:, :3].float().std() > 1
+
+
+def test_regions_are_where_the_template_has_them(tmp_path: Path) -> None:
+    pack = load_pack(FaceSet.open(tiny_faceset(tmp_path, "anna")), CropSpec(64), CPU, ("eyes", "mouth"))
+    assert pack.pixels.shape[1] == 6
+    rows = torch.arange(pack.pixels.shape[-1]).float()
+    eyes, mouth = ((part.float().sum(dim=1) * rows).sum() / part.float().sum() for part in pack.pixels[0, 4:])
+    assert eyes + 10 < mouth
+
+
+def test_parts_hold_their_faces_only(tmp_path: Path) -> None:
+    pack = load_pack(FaceSet.open(tiny_faceset(tmp_path, "anna")), CropSpec(64), CPU)
+    part = pack.part(np.arange(10) % 2 == 1, 0.5)
+    assert (len(part), len(part.records)) == (5, 5)
+    assert torch.equal(part.take(torch.tensor([4]), CPU)[0], pack.pixels[9])
+    assert torch.equal(part.part(np.arange(5) == 2).take(torch.tensor([0]), CPU)[0], pack.pixels[5])

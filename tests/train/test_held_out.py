@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from makers import EXTRACT_CROP, tiny_faceset, tiny_values
 
 from faceswap.config import validated
@@ -12,8 +13,11 @@ from faceswap.evaluate.protocols import is_held_out
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
 from faceswap.train.config import TrainConfig
+from faceswap.train.data import load_pack
 from faceswap.train.held_out import divided, held_out
 from faceswap.train.loop import train_model
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +72,13 @@ def test_held_out_faces_are_scored_and_not_trained_with(tmp_path: Path) -> None:
 
 
 def test_division_keeps_every_face_once(tmp_path: Path) -> None:
-    import torch
-
-    from faceswap.train.data import load_pack
-
-    pack = load_pack(FaceSet.open(tiny_faceset(tmp_path, "ada")), EXTRACT_CROP, torch.device("cpu"))
+    pack = load_pack(FaceSet.open(tiny_faceset(tmp_path, "ada")), EXTRACT_CROP, CPU)
     is_held = np.arange(10) % 3 == 0
     rest, held = divided(pack, is_held)
     assert held is not None
-    assert len(rest.pixels) + len(held.pixels) == 10
-    assert torch.equal(held.pixels, pack.pixels[torch.from_numpy(is_held)])
-    assert divided(pack, np.zeros(10, dtype=bool)) == (pack, None)
+    everything = torch.arange(10)
+    assert sorted([*rest.rows.tolist(), *held.rows.tolist()]) == everything.tolist()
+    assert torch.equal(held.take(torch.arange(len(held)), CPU), pack.pixels[torch.from_numpy(is_held)])
+    whole, none = divided(pack, np.zeros(10, dtype=bool))
+    assert none is None
+    assert torch.equal(whole.take(everything, CPU), pack.pixels)

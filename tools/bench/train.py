@@ -1,0 +1,232 @@
+"""How much faster is our training step than a plain loop?
+
+    python tools/bench/train.py [--recipe original-64 df-128 ...] [--rounds 7] [--json tools/bench/results/train-cpu-2-cores.json]
+
+Three forms of the same step alternate on the same network, batch, data and losses, all augmentation included:
+
+    plain       fp32, eager, contiguous, AdamW as it comes; each sample is varied by numpy and OpenCV, one after the other;
+                convolutions and the windows of DSSIM as PyTorch offers them
+    fast loss   the same with our DSSIM (banded matrix products)
+    ours        `faceswap.train`: batched augmentation, the chosen precision, channels last, fused optimiser, averaged weights
+
+Each round times one step of each; medians and quartiles are given. The first two steps of each are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faceswap import geometry
+from faceswap.bench.run import circumstances
+from faceswap.device import Compute, choose_compute
+from faceswap.models import layers
+from faceswap.models.registry import build_network, count_parameters
+from faceswap.models.spec import SwapSpec
+from faceswap.recipes import load_recipe
+from faceswap.train import losses
+from faceswap.train.augment import Sampler, exchange_colors
+from faceswap.train.config import TrainConfig
+from faceswap.train.data import FacePack
+from faceswap.train.state import TrainState
+from faceswap.train.step import train_step
+from faceswap.types import CropSpec
+
+_FACES = 128
+_WARM_UP = 2
+ORIGINAL = {"network": {"name": "original", "size": 64}, "batch": 16, "steps": 1}
+
+
+def make_pack(actor: str, size: int, seed: int) -> FacePack:
+    """Return faces of soft noise: what they show has no say in the time."""
+    crop = CropSpec(size, "face")
+    stored = CropSpec(round(size * 1.9), "whole_face", 0.12)
+    rng = np.random.default_rng(seed)
+    faces = []
+    for _ in range(_FACES):
+        small = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        rgb = cv2.resize(small, (stored.size, stored.size), interpolation=cv2.INTER_CUBIC)
+        mask = cv2.circle(np.zeros(rgb.shape[:2], np.uint8), (stored.size // 2,) * 2, stored.size // 3, 255, -1)
+        faces.append(np.dstack([rgb, mask]).transpose(2, 0, 1))
+    return FacePack(actor, torch.from_numpy(np.stack(faces)), geometry.patch_from_patch(crop, stored))
+
+
+class PlainLoop:
+    """What one writes first: a clear loop over samples, and torch's defaults."""
+
+    def __init__(self, config: TrainConfig, packs: list[FacePack], *, has_fast_loss: bool) -> None:
+        torch.manual_seed(0)
+        self._config, self._has_fast_loss = config, has_fast_loss
+        self._packs = [(pack.pixels.numpy(), pack.model_from_pack) for pack in packs]
+        self._network = build_network(config.network, len(packs))
+        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-5, betas=(0.5, 0.99))
+        self._rng = np.random.default_rng(0)
+
+    def step(self) -> float:
+        self._optimizer.zero_grad()
+        total = torch.zeros(())
+        for identity, (pixels, matrix) in enumerate(self._packs):
+            samples = [self._sample(pixels, matrix) for _ in range(self._config.batch)]
+            inputs, truth, mask = (torch.from_numpy(np.stack(part)) for part in zip(*samples, strict=True))
+            face, own_mask = self._network(inputs, identity)
+            total = total + self._loss(face, own_mask, truth, mask)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+        self._optimizer.step()
+        return float(total.detach())
+
+    def _sample(self, pixels: NDArray[np.uint8], matrix: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        settings, size, rng = self._config.augment, self._config.network.size, self._rng
+        face = pixels[rng.integers(len(pixels))].transpose(1, 2, 0)
+        angle = np.radians(rng.uniform(-1, 1) * settings.rotation_degrees)
+        scale = np.exp(rng.uniform(-1, 1) * settings.scale)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
+        shift = size / 2 - turn @ [size / 2, size / 2] + rng.uniform(-1, 1, 2) * settings.shift * size
+        model_from_pack = geometry.compose(np.c_[turn, shift], matrix)
+        inverse = geometry.invert(model_from_pack)
+        y, x = np.mgrid[:size, :size] + 0.5
+        points = np.stack([x, y], axis=-1)
+        nodes = rng.normal(0, 0.5 * settings.warp * size, (5, 5, 2)).astype(np.float32)
+        warped = points + cv2.resize(nodes, (size, size), interpolation=cv2.INTER_CUBIC)
+        pictures = []
+        for places in (points, warped):
+            there = (places @ inverse[:, :2].T + inverse[:, 2] - 0.5).astype(np.float32)
+            pictures.append(cv2.remap(face, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        gain = np.exp(rng.uniform(-1, 1) * settings.light + rng.uniform(-1, 1, 3) * settings.tint)
+        contrast = np.exp(rng.uniform(-1, 1) * settings.light)
+        truth, inputs = (self._relit(picture[..., :3], gain, contrast) for picture in pictures)
+        mask = pictures[0][..., 3:].astype(np.float32) / 255
+        return tuple(np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (inputs, truth, mask))  # type: ignore[return-value]
+
+    @staticmethod
+    def _relit(rgb: NDArray, gain: NDArray, contrast: float) -> NDArray[np.float32]:
+        linear = np.maximum(rgb.astype(np.float32) / 255, 1e-4) ** 2.2 * gain
+        return (np.clip(0.18 * (linear / 0.18) ** contrast, 1e-4, 1) ** (1 / 2.2)).astype(np.float32)
+
+    def _loss(self, face: Tensor, mask: Tensor, truth: Tensor, truth_mask: Tensor) -> Tensor:
+        if self._has_fast_loss:
+            return losses.swap_loss(face, mask, truth, truth_mask, self._config.loss)
+        fast, losses._blur = losses._blur, _plain_blur
+        try:
+            return losses.swap_loss(face, mask, truth, truth_mask, self._config.loss)
+        finally:
+            losses._blur = fast
+
+
+def _plain_blur(images: Tensor) -> Tensor:
+    """The 11-tap window as a convolution of each channel, as most losses have it."""
+    x = torch.arange(11) - 5
+    line = torch.exp(-(x**2) / (2 * 1.5**2))
+    window = torch.outer(line / line.sum(), line / line.sum())
+    channels = images.shape[1]
+    return functional.conv2d(images, window.expand(channels, 1, 11, 11), groups=channels)
+
+
+def our_loop(config: TrainConfig, packs: list[FacePack], compute: Compute) -> Callable[[], float]:
+    """Return our step; calling it does one and returns the share of its time that went into drawing the batch."""
+    spec = SwapSpec(network=config.network, crop=config.crop, identities=tuple(pack.actor for pack in packs))
+    state = TrainState.create(spec, config, compute)
+    sampler = Sampler(config.augment, config.network.size, state.generator, compute.device)
+
+    def step() -> float:
+        start = time.perf_counter()
+        batches = [sampler.draw(pack, config.batch, warp=True) for pack in packs]
+        batches = exchange_colors(batches, config.augment.exchange, state.generator)
+        drawn = time.perf_counter() - start
+        float(train_step(state, batches, config, compute, 1e-5))
+        return drawn / (time.perf_counter() - start)
+
+    return step
+
+
+def compare(name: str, config: TrainConfig, rounds: int, compute: Compute) -> dict[str, Any]:
+    """Return the figures of one recipe."""
+    packs = [make_pack(actor, config.network.size, number) for number, actor in enumerate(("ada", "bea"))]
+    ours = our_loop(config, packs, compute)
+    loops: dict[str, Callable[[], float]] = {
+        "plain": PlainLoop(config, packs, has_fast_loss=False).step,
+        "fast_loss": PlainLoop(config, packs, has_fast_loss=True).step,
+        "ours": ours,
+    }
+    seconds: dict[str, list[float]] = {kind: [] for kind in loops}
+    waits = []
+    for number in range(rounds + _WARM_UP):
+        for kind, step in loops.items():
+            with _plain_convolutions(kind != "ours"):
+                start = time.perf_counter()
+                result = step()
+                spent = time.perf_counter() - start
+            if number >= _WARM_UP:
+                seconds[kind].append(spent)
+                waits += [result] if kind == "ours" else []
+    medians = {kind: float(np.median(values)) for kind, values in seconds.items()}
+    network = build_network(config.network, len(packs))
+    return {
+        "recipe": name,
+        "network": config.network.model_dump(),
+        "parameters_m": round(count_parameters(network) / 1e6, 1),
+        "batch": f"{len(packs)} x {config.batch}",
+        "seconds_a_step": {kind: round(value, 4) for kind, value in medians.items()},
+        "quartiles": {k: [round(float(q), 4) for q in np.quantile(v, [0.25, 0.75])] for k, v in seconds.items()},
+        "plain_over_ours": round(medians["plain"] / medians["ours"], 2),
+        "fast_loss_over_ours": round(medians["fast_loss"] / medians["ours"], 2),
+        "waits_for_data": round(float(np.median(waits)), 4),
+        "rounds": rounds,
+    }
+
+
+class _plain_convolutions:  # noqa: N801
+    """Inside, strided convolutions are computed as PyTorch does."""
+
+    def __init__(self, is_on: bool) -> None:
+        self._is_on, self._ours = is_on, layers.strided_as_plain
+
+    def __enter__(self) -> None:
+        if self._is_on:
+            layers.strided_as_plain = nn.Conv2d.__call__
+
+    def __exit__(self, *_: object) -> None:
+        layers.strided_as_plain = self._ours
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", nargs="+", default=["original-64", "quick-64"])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    compute = choose_compute(options.device)
+    conditions = circumstances(options.device)
+    conditions["commit"] = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    results = []
+    for name in options.recipe:
+        values = ORIGINAL if name == "original-64" else {**load_recipe(name), "steps": 1}
+        figures = compare(name, TrainConfig.model_validate(values), options.rounds, compute)
+        results.append(figures)
+        times = ", ".join(f"{kind} {value:.3f} s" for kind, value in figures["seconds_a_step"].items())
+        print(
+            f"{name} ({figures['parameters_m']} M parameters, batch {figures['batch']}): {times}; "
+            f"{figures['plain_over_ours']:.2f} times a plain loop, {figures['fast_loss_over_ours']:.2f} times one with the "
+            f"fast loss; waits for data {figures['waits_for_data']:.1%}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps({"results": results, "circumstances": conditions}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
