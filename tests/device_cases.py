@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faceswap import geometry, masks
 from faceswap.convert.device import crop, paste
 from faceswap.convert.device.places import crop_table, paste_table
-from faceswap.convert.device.planes import DevicePlanes, Uploader
+from faceswap.convert.device.planes import DevicePlanes, FrameUploader
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.types import CropSpec, Face, Frame, Patch
 
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def planes_of(frames: Sequence[Frame], device: torch.device = CPU) -> DevicePlanes:
-    return Uploader(device).upload(frames)
+    return FrameUploader(device).upload(frames)
 
 
 def frame_of(planes: DevicePlanes, number: int, like: Frame) -> Frame:

@@ -61,7 +61,7 @@ class Rendered:
     source: Frame
     frame: Frame
     """With the layers pasted; the very object `source` when there are none."""
-    layers: tuple[Layer, ...] = ()
+    layers: Sequence[Layer] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,8 +14,8 @@ from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
 from faceswap.convert.mask_files import mask_files, painted_masks
-from faceswap.convert.network import settle_runners
 from faceswap.convert.match import Looks
+from faceswap.convert.network import settle_runners
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan
@@ -198,7 +198,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         timelines, more = deliver_timeline(plan, products, index)
         work.delete()
     return Made(
-        notes=(*painted.remarks, *dropped, *checks.notes, *more),
+        notes=(*job.remarks, *painted.remarks, *dropped, *checks.notes, *more),
         delivered=(*(product.output for product in products), *timelines),
         checks=checks.figures,
         frames=frames,

@@ -14,6 +14,8 @@ from queue import Empty
 from typing import Any
 
 from faceswap.convert.casting import Casting
+from faceswap.convert.device.engine import DeviceEngine
+from faceswap.convert.device.supported import choose
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import engine_for
@@ -69,11 +71,17 @@ class RenderJob:
         in_fields = engine_for(self.engine(times), self.plan.field_order, chosen, is_tagged=is_tagged)
         return SegmentRenderer(index, chosen, in_fields, feed, self.plan.config)
 
-    def engine(self, times: StageTimes) -> SwapEngine:
-        """Return an engine for progressive frames, or for fields."""
-        return SwapEngine(
-            self.models, self.casting.roles, self.plan.config, times, self.painted, self.settings, self.looks
-        )
+    def engine(self, times: StageTimes) -> SwapEngine | DeviceEngine:
+        """Return an engine for progressive frames, or for fields: on the models' device where that can do what is asked."""
+        is_on_device, _ = choose(self.models[0].compute.device, self.settings.all)
+        kind = DeviceEngine if is_on_device else SwapEngine
+        return kind(self.models, self.casting.roles, self.plan.config, times, self.painted, self.settings, self.looks)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user is told about where faces are finished."""
+        _, remark = choose(self.models[0].compute.device, self.settings.all)
+        return () if remark is None else (remark,)
 
     def chosen(self, index: FaceIndex) -> Mapping[int, Sequence[Face]]:
         """Return the faces to swap, by frame."""

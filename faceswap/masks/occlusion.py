@@ -120,8 +120,8 @@ class OcclusionModel:
             crop: of all three, the same for a whole track.
             canonical_landmarks: (N, 2) points of `scheme` in template coordinates.
         """
-        small = self.visible_small(key, *map(_small, (original, swapped, mask)), crop, canonical_landmarks, scheme)
-        return _enlarged(small, original)
+        small = (_small(original), _small(swapped), _small(mask))
+        return _enlarged(self.visible_small(key, *small, crop, canonical_landmarks, scheme), original)
 
     def visible_small(
         self,

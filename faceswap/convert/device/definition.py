@@ -17,7 +17,7 @@ class DeviceDefinitionMatcher:
     """Keeps the sharpness of each track and of its swapped face on the device: `definition.DefinitionMatcher`."""
 
     def __init__(self, device: torch.device) -> None:
-        self._moments = RunningMeans(reference.FOLLOW, device, starts_plain=False)
+        self._moments = RunningMeans[Hashable](reference.FOLLOW, device, starts_plain=False)
 
     def match(
         self, keys: Sequence[Hashable], swapped: Tensor, original: Tensor, mask: Tensor, noise: Tensor, strength: Tensor

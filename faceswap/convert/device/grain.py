@@ -108,7 +108,7 @@ class DeviceGrainMatcher:
     """Keeps the grain of each track on the device: `grain.GrainMatcher`."""
 
     def __init__(self, device: torch.device) -> None:
-        self._means = RunningMeans(reference.FOLLOW, device)
+        self._means = RunningMeans[Hashable](reference.FOLLOW, device)
         self._tiles = torch.from_numpy(np.stack(reference.tiles())).to(device)
         system = [
             [1.0, reference.COARSE_AT_FULL**2],

@@ -65,7 +65,7 @@ def is_alike(a: Frame, b: Frame) -> bool:
     return a.color == b.color and a.layout == b.layout and next(shapes) == next(shapes)
 
 
-class Uploader:
+class FrameUploader:
     """Brings frames to a device. On CUDA through pinned memory on a stream of its own, beside what is computed."""
 
     def __init__(self, device: torch.device) -> None:

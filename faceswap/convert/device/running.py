@@ -7,14 +7,20 @@ over the places of a batch, it costs a few launches instead of some for each fac
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Generic, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from faceswap.convert.device.planes import to_device
 
 
-class RunningMeans:
+K = TypeVar("K", bound=Hashable)
+
+
+class RunningMeans(Generic[K]):
     """One running mean of n numbers for each track."""
 
     def __init__(self, follow: float, device: torch.device, *, starts_plain: bool = True) -> None:
@@ -25,9 +31,9 @@ class RunningMeans:
             starts_plain: a plain mean at first, until 1 / count falls below `follow`.
         """
         self._follow, self._device, self._starts_plain = follow, device, starts_plain
-        self._state: dict[Hashable, tuple[Tensor, Tensor]] = {}
+        self._state: dict[K, tuple[Tensor, Tensor]] = {}
 
-    def follow(self, keys: Sequence[Hashable], seen: Tensor, is_valid: Tensor) -> tuple[Tensor, Tensor]:
+    def follow(self, keys: Sequence[K], seen: Tensor, is_valid: Tensor) -> tuple[Tensor, Tensor]:
         """Return the means of each place after its frame, and whether there are any yet.
 
         Args:
@@ -40,7 +46,7 @@ class RunningMeans:
         known = [key for key in dict.fromkeys(keys) if key in self._state]
         rows = [*known, *keys]  # what was known comes first, as if it were seen with full weight
         number = {key: i for i, key in enumerate(dict.fromkeys(rows))}
-        tracks = to_device(torch.tensor([number[key] for key in rows]).numpy(), self._device)
+        tracks = to_device(np.array([number[key] for key in rows]), self._device)
         seen = torch.where(is_valid[:, None], seen, 0)
         old = [self._state[key] for key in known]
         old_counts = torch.stack([count for _, count in old]) if old else seen[:0, 0]
@@ -58,6 +64,10 @@ class RunningMeans:
         for key, i in {key: i for i, key in enumerate(rows)}.items():
             self._state[key] = means[i], total[i]
         return means[len(known) :], has_any[len(known) :]
+
+    def values(self) -> dict[K, NDArray[np.float64]]:
+        """Return the mean of each track of which something was seen; waits for the device."""
+        return {key: mean.cpu().numpy() for key, (mean, count) in self._state.items() if float(count) > 0}
 
     def _weights(self, total: Tensor) -> Tensor:
         plain = 1 / total.clamp(min=1)

@@ -32,12 +32,12 @@ def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tenso
         height, width = table.extent(plane)
         if not height * width:
             continue
-        has_noise = noise is not None and (plane == 0 or planes.layout.is_rgb)
-        grain = noise if has_noise else patches
+        is_noisy = noise is not None and (plane == 0 or planes.layout.is_rgb)
+        grain = noise if noise is not None and is_noisy else patches[:, 0]
         _paste_kernel[(triton.cdiv(height * width, block), num_faces)](
             first, second, *first.stride(), table.rows, table.frames, patches, masks,
             grain, grain.stride(0), grain.stride(1), linear, offset, size, width, 2.0**planes.color.bit_depth - 1,
-            plane, has_noise, ROW, block,
+            plane, is_noisy, ROW, block,
         )  # fmt: skip
 
 

@@ -1,0 +1,61 @@
+"""What the device path can do. Whatever is not listed here is done by `SwapEngine`, and the user is told why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+
+from faceswap.convert.device.match import KINDS
+from faceswap.convert.face_settings import FaceSettings, in_words
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+_SUPPORTED: Mapping[str, Callable[[Any], bool]] = {
+    "match": lambda kind: kind == "none" or kind in KINDS,
+    "match_over": lambda over: over in ("sliding", "shot"),
+    "light": _anything,
+    "sharpness": _anything,
+    "grain": lambda way: way in ("match", "off"),
+    "erode": lambda sides: sides.is_even and sides.top >= 0,
+    "feather": _anything,
+    "refine_mask": lambda reach: reach == 0,
+    "mask_steady": _anything,
+    "opacity": _anything,
+    "keep": _anything,
+    "occlusion": lambda way: way in ("auto", "off"),
+    "segmenter": _anything,
+    "glasses": _anything,
+    "mask_use": lambda use: use in ("multiply", "replace"),
+}
+"""By setting: the values with which the device path gives the picture of the CPU."""
+
+
+def unsupported(settings: Iterable[FaceSettings]) -> str | None:
+    """Return which setting of some face the device path does not know, in words; None = it knows them all.
+
+    A setting that is not in the list counts as unknown, whatever its value: it was added since.
+    """
+    for each in settings:
+        for name in type(each).model_fields:
+            value = getattr(each, name)
+            if name not in _SUPPORTED or not _SUPPORTED[name](value):
+                return f"{name} {in_words(value)}"
+    return None
+
+
+def choose(device: torch.device, settings: Iterable[FaceSettings]) -> tuple[bool, str | None]:
+    """Return whether faces are finished on the models' device, and what the user is told about it."""
+    if device.type != "cuda":
+        return False, None
+    reason = unsupported(settings)
+    if reason is not None:
+        return False, f"only the networks ran on the GPU, all else on the CPU: the GPU's path does not know {reason}"
+    if find_spec("triton") is None:
+        return True, "crop and paste ran on the GPU without Triton, which is slower; pip install triton brings it"
+    return True, None
