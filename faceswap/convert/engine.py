@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -171,9 +171,14 @@ class SwapEngine:
             batches: arguments of `process`; read in that thread. Nothing else may be asked of the engine until the generator
                 has come to its end or is closed.
         """
-        with closing(read_ahead(map(self._swapped, batches), _BATCHES_AHEAD)) as ready:
+        with closing(read_ahead(self._each_swapped(batches), _BATCHES_AHEAD)) as ready:
             for swapped in ready:
                 yield self._finished(swapped)
+
+    def _each_swapped(self, batches: Iterable[FrameBatch]) -> Iterator[_Swapped]:
+        # The limit of threads is each thread's own: the convolutions of a new one would take all cores (`shared_cpu`).
+        torch.set_num_threads(torch.get_num_threads())
+        yield from map(self._swapped, batches)
 
     def _swapped(self, batch: FrameBatch) -> _Swapped:
         """Cut the faces of some frames and run their networks."""
