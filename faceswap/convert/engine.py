@@ -132,12 +132,12 @@ class SwapEngine:
         self._matchers = self._new_matchers()
         self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
-        self._batch = BatchSize(config.batch)
+        self._batches = [BatchSize(min(config.batch, model.batch or config.batch)) for model in models]
 
     @property
     def remarks(self) -> Sequence[str]:
         """What was done about the device's memory."""
-        return self._batch.remarks
+        return [remark for batch in self._batches for remark in batch.remarks]
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
@@ -221,7 +221,8 @@ class SwapEngine:
         for role, members in _by_role(places).items():
             with self._times.measure("network"):
                 patches = [places[i].patch for i in members]
-                found = self._batch.run(patches, partial(_run_network, self._models[role.model], role.identity))
+                run = partial(_run_network, self._models[role.model], role.identity)
+                found = self._batches[role.model].run(patches, run)
             outputs |= zip(members, found, strict=True)
         return [outputs[i] for i in range(len(places))]
 
