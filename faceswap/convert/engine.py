@@ -172,7 +172,11 @@ class SwapEngine:
                 has come to its end or is closed.
         """
         with closing(read_ahead(self._each_swapped(batches), _BATCHES_AHEAD)) as ready:
-            for swapped in ready:
+            while True:
+                with self._times.measure("wait"):
+                    swapped = next(ready, None)
+                if swapped is None:
+                    return
                 yield self._finished(swapped)
 
     def _each_swapped(self, batches: Iterable[FrameBatch]) -> Iterator[_Swapped]:
