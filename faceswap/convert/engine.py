@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -136,12 +136,12 @@ class SwapEngine:
         self._matchers = self._new_matchers()
         self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
-        self._batch = BatchSize(config.batch)
+        self._batches = [BatchSize(min(config.batch, model.batch or config.batch)) for model in models]
 
     @property
     def remarks(self) -> Sequence[str]:
         """What was done about the device's memory."""
-        return self._batch.remarks
+        return [remark for batch in self._batches for remark in batch.remarks]
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
@@ -175,9 +175,18 @@ class SwapEngine:
             batches: arguments of `process`; read in that thread. Nothing else may be asked of the engine until the generator
                 has come to its end or is closed.
         """
-        with closing(read_ahead(map(self._swapped, batches), _BATCHES_AHEAD)) as ready:
-            for swapped in ready:
+        with closing(read_ahead(self._each_swapped(batches), _BATCHES_AHEAD)) as ready:
+            while True:
+                with self._times.measure("wait"):
+                    swapped = next(ready, None)
+                if swapped is None:
+                    return
                 yield self._finished(swapped)
+
+    def _each_swapped(self, batches: Iterable[FrameBatch]) -> Iterator[_Swapped]:
+        # The limit of threads is each thread's own: the convolutions of a new one would take all cores (`shared_cpu`).
+        torch.set_num_threads(torch.get_num_threads())
+        yield from map(self._swapped, batches)
 
     def _swapped(self, batch: FrameBatch) -> _Swapped:
         """Cut the faces of some frames and run their networks."""
@@ -220,7 +229,8 @@ class SwapEngine:
         for role, members in _by_role(places).items():
             with self._times.measure("network"):
                 patches = [places[i].patch for i in members]
-                found = self._batch.run(patches, partial(_run_network, self._models[role.model], role.identity))
+                run = partial(_run_network, self._models[role.model], role.identity)
+                found = self._batches[role.model].run(patches, run)
             outputs |= zip(members, found, strict=True)
         return [outputs[i] for i in range(len(places))]
 

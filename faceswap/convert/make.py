@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         )
         if any(not s.is_copied and s.number not in done for s in segments):
             job = replace(job, looks=_looks(run, job, index, work))
-        _render(run, job, index, segments, done, work)
+        remarks = _render(run, job, index, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
         outputs = outputs_of(products, work)
@@ -198,7 +198,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         timelines, more = deliver_timeline(plan, products, index)
         work.delete()
     return Made(
-        notes=(*job.remarks, *painted.remarks, *dropped, *checks.notes, *more),
+        notes=(*job.remarks, *painted.remarks, *remarks, *dropped, *checks.notes, *more),
         delivered=(*(product.output for product in products), *timelines),
         checks=checks.figures,
         frames=frames,
@@ -245,7 +245,7 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "faces": index_digest(plan.index_path),
         "models": [model.manifest_sha256 for model in run.models],
         "compute": str(run.models[0].compute),
-        "runners": [model.runner for model in run.models],
+        "runners": [[model.runner, model.batch] for model in run.models],
         "casting": casting.facts(run.models),
         "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
@@ -264,8 +264,8 @@ def _render(
     segments: list[Segment],
     done: dict[int, SegmentRecord],
     work: WorkFolder,
-) -> None:
-    """Render the segments that are missing.
+) -> Sequence[str]:
+    """Render the segments that are missing; return what is to be said about it.
 
     Raises:
         InterruptedRunError: stopped; finished segments are kept.
@@ -274,7 +274,7 @@ def _render(
     num_frames = sum(map(len, segments))
     num_done = num_frames - sum(map(len, waiting))
     if not waiting:
-        return
+        return ()
 
     def on_frames(count: int) -> None:
         nonlocal num_done
@@ -284,7 +284,7 @@ def _render(
     try:
         if run.jobs > 1 and len(waiting) > 1:
             num_processes = min(run.jobs, len(waiting))
-            render_in_processes(
+            return render_in_processes(
                 job,
                 waiting,
                 num_processes,
@@ -293,10 +293,10 @@ def _render(
                 on_segment=work.add,
                 stop=run.stop,
             )
-        else:
-            with shared_cpu(run.models[0].compute):
-                renderer = job.renderer(index, run.times)
-                renderer.render(iter(waiting), job.sink(run.times, work.add), on_frames, run.stop)
+        with shared_cpu(run.models[0].compute):
+            renderer = job.renderer(index, run.times)
+            renderer.render(iter(waiting), job.sink(run.times, work.add), on_frames, run.stop)
+        return renderer.engine.remarks
     except InterruptedRunError as error:
         raise InterruptedRunError(
             f"stopped while rendering {run.plan.input}; {work.num_frames} of {num_frames} frames are finished and kept in "

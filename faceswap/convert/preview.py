@@ -16,6 +16,7 @@ from faceswap.convert.engine import WARM_UP, Rendered
 from faceswap.convert.grid import Grid, grid_of
 from faceswap.convert.make import wanted_frames
 from faceswap.convert.mask_files import painted_masks
+from faceswap.convert.network import settle_runners
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.pipeline import loaded_models, people_of
 from faceswap.convert.plan import ConvertPlan
@@ -26,6 +27,7 @@ from faceswap.convert.select import chosen_faces
 from faceswap.convert.shot_look import look_at_shots
 from faceswap.convert.side_by_side import render_frames
 from faceswap.convert.timecode import ClipClock, Moment
+from faceswap.convert.work import facts_in
 from faceswap.convert.workers import RenderJob
 from faceswap.device import shared_cpu
 from faceswap.errors import NoFaceError, UsageError
@@ -269,6 +271,8 @@ def _rendered(
     settings = [SettingsFor.of(variant.config, index) for variant in job.grid.variants]
     painted = painted_masks(plan, index, casting, settings[0]).masks
     chosen, _ = chosen_faces(index, casting, config.choice)
+    num_faces = sum(map(len, chosen.values()))
+    settle_runners(job.models, config.runner, config.batch, num_faces, facts_in(plan.work_path))
     for each in settings:
         each.require_regions(chosen)
     jobs = [

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.faces.graph import Graph
+
+if TYPE_CHECKING:
+    import torch
 
 
 def make_session(graph: bytes, threads: int, device: str) -> Any:
@@ -32,6 +35,41 @@ def make_session(graph: bytes, threads: int, device: str) -> Any:
         number = device.partition(":")[2] or "0"
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": number}))
     return onnxruntime.InferenceSession(graph, options, providers=providers)
+
+
+def run_bound(session: Any, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Run a session on tensors where they lie: nothing is copied to or from the GPU, nor within the CPU's memory.
+
+    Args:
+        session: made for the device of the tensors. inputs: by name; float32, float16, uint8 or int64, all on one device.
+
+    Returns:
+        The outputs in the file's order, on that device, in memory of onnxruntime's that lives as long as they do.
+    """
+    import torch
+
+    device = next(iter(inputs.values())).device
+    binding, place = session.io_binding(), (device.type, device.index or 0)
+    held = {name: tensor.contiguous() for name, tensor in inputs.items()}  # until it has run
+    for name, tensor in held.items():
+        kind = np.dtype(str(tensor.dtype).removeprefix("torch.")).type
+        binding.bind_input(name, *place, kind, tuple(tensor.shape), tensor.data_ptr())
+    for output in session.get_outputs():
+        binding.bind_output(output.name, *place)
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()  # onnxruntime works on a stream of its own
+    session.run_with_iobinding(binding)
+    binding.synchronize_outputs()
+    return [_tensor_of(value) for value in binding.get_outputs()]
+
+
+def _tensor_of(value: Any) -> torch.Tensor:
+    """Return an onnxruntime value as a tensor, the same memory where this onnxruntime can share it."""
+    import torch
+
+    if hasattr(value, "__dlpack__"):
+        return torch.from_dlpack(value)
+    return torch.from_numpy(value.numpy())
 
 
 class Runner:
@@ -68,6 +106,19 @@ class Runner:
             return [self._run(batch[i : i + 1]) for i in range(len(batch))]
         outputs = self._run(batch)
         return [[output[i] for output in outputs] for i in range(len(batch))]
+
+    def tensors(self, batch: torch.Tensor) -> list[torch.Tensor]:
+        """Return the outputs of a whole batch, in the file's order, on the device of `batch` (the network's own).
+
+        Raises:
+            UnsupportedInputError: the file takes one picture at a time, or fails.
+        """
+        if len(batch) > 1 and not self._in_batches:
+            raise UnsupportedInputError(f"{self._what} takes one picture at a time, not {len(batch)}")
+        try:
+            return run_bound(self._session, {self._input: batch})
+        except Exception as error:  # as below
+            raise UnsupportedInputError(f"{self._what} fails when it is run by onnxruntime: {error}") from error
 
     def check(self, shape: Sequence[int]) -> None:
         """Run once on a gray picture: a file that gives nothing sensible is found here and not in the middle of a clip.

@@ -23,6 +23,7 @@ from faceswap.types import CropSpec, SwapOutput
 
 _ORIGINAL = (torch.device("cpu"), torch.float32)
 """Where the weights are as they were loaded."""
+_USUAL_BATCH = 8
 
 
 class SwapModel:
@@ -48,7 +49,9 @@ class SwapModel:
         # Cast once for each type that is used: autocast would cast weights again in every pass (2.3 times slower on CPUs).
         original: SwapNetwork = network.float().to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._networks = {_ORIGINAL: original}
-        self._runner_name, self._batch = usual_runner(compute), 8
+        self._runner_name = usual_runner(compute)
+        self.batch: int | None = None
+        """Patches that are to come together, at most; None = as many as one likes."""
         self._runner: Runner | None = None
 
     def __repr__(self) -> str:
@@ -64,16 +67,16 @@ class SwapModel:
         """Name of what runs the network, like "torch-bf16"."""
         return self._runner_name
 
-    def use_runner(self, name: str, batch: int = 8) -> None:
+    def use_runner(self, name: str, batch: int = _USUAL_BATCH) -> None:
         """Run the network another way from now on.
 
         Args:
-            name: see `models.runners`. batch: patches that usually come together.
+            name: see `models.runners`. batch: patches that usually come together; some runners always work on so many.
 
         Raises:
             UsageError: there is no such runner on this device.
         """
-        self._runner_name, self._batch, self._runner = checked_runner(name, self.compute), batch, None
+        self._runner_name, self.batch, self._runner = checked_runner(name, self.compute), batch, None
 
     def new_runner(self, name: str, batch: int) -> Runner:
         """Return a runner of the network beside the one in use; args as in `use_runner`.
@@ -136,7 +139,7 @@ class SwapModel:
         self._check(patches)
         number = self.index_of(to)
         if self._runner is None:
-            self._runner = self.new_runner(self._runner_name, self._batch)
+            self._runner = self.new_runner(self._runner_name, self.batch or _USUAL_BATCH)
         return SwapOutput(*self._runner(patches, number))
 
     def rebuild_scores(self, patches: Tensor) -> Tensor:
