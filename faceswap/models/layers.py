@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 Activation = Callable[[Tensor, float], Tensor]
 """Of a tensor and the slope that a leaky ReLU has below zero."""
 

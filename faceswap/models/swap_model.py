@@ -80,16 +80,19 @@ class SwapModel:
         return self.identities.index(identity)
 
     @torch.inference_mode()
-    def swap(self, patches: Tensor, *, to: str) -> SwapOutput:
+    def swap(self, patches: Tensor, *, to: str, morph: float = 1.0) -> SwapOutput:
         """Return the patches as the identity `to`.
 
         Args:
             patches: (B, 3, S, S) float32 RGB [0, 1], any device.
+            morph: share of the identity's looks, [0, 1]; the rest stays the target's. Below 1 for `amp` only.
 
         Raises:
-            ShapeError: another size than the model's crop. UsageError: unknown identity.
+            ShapeError: another size than the model's crop. UsageError: unknown identity, or a morph that is not possible.
         """
-        pixels, mask = self._network(self._on_device(patches), self.index_of(to))
+        self._require_morph(morph)
+        options = {"morph": morph} if morph < 1 else {}
+        pixels, mask = self._network(self._on_device(patches), self.index_of(to), **options)
         return SwapOutput(pixels.float(), mask.float())
 
     def rebuild_scores(self, patches: Tensor) -> Tensor:
@@ -102,6 +105,12 @@ class SwapModel:
             ShapeError: another size than the model's crop.
         """
         return rebuild_scores(self._network, self._on_device(patches), self.crop)
+
+    def _require_morph(self, morph: float) -> None:
+        if not 0 <= morph <= 1:
+            raise UsageError(f"morph is {morph:g}; allowed: 0 (the target's looks) to 1 (the source's)")
+        if morph < 1 and not self._network.has_morph:
+            raise UsageError(f"the network {self.spec.network.name!r} has no morph; train an 'amp' to have it")
 
     def _on_device(self, patches: Tensor) -> Tensor:
         size = self.crop.size
