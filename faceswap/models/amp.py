@@ -55,10 +55,11 @@ class Amp(SwapNetwork):
         """(B, 3, S, S) [0, 1] -> (B, bottleneck_dim)"""
         return self.bottleneck.shrink(self.encoder(patches))
 
-    def decode_logits(self, code: Tensor, identity: int, morph: float = 1.0) -> tuple[Tensor, Tensor]:
+    def decode_logits(self, code: Tensor, identity: int, morph: float | Tensor = 1.0) -> tuple[Tensor, Tensor]:
         """See `SwapNetwork.decode_logits`; while training the spec's `morph` counts and not this one."""
         mixed, ground = self.bottleneck(code, identity), self.num_identities - 1
-        if identity != ground and (self.training or morph < 1):
+        # A tensor is the input of an exported graph: it may hold any share.
+        if identity != ground and (self.training or isinstance(morph, Tensor) or morph < 1):
             is_own = self._spread(code) < self.train_morph if self.training else self._order(code) < morph
             mixed = torch.where(is_own[..., None, None], mixed, self.bottleneck(code, ground))
         return self.decoder(mixed.contiguous(memory_format=torch.channels_last))

@@ -95,6 +95,12 @@ class SwapModel:
         pixels, mask = self._network(self._on_device(patches), self.index_of(to), **options)
         return SwapOutput(pixels.float(), mask.float())
 
+    def network_copy(self) -> SwapNetwork:
+        """Return the network on the CPU in float32, its parameters not shared with the model's."""
+        network = build_network(self.spec.network, len(self.identities))
+        network.load_state_dict({name: value.cpu().float() for name, value in self._network.state_dict().items()})
+        return network.eval()
+
     def rebuild_scores(self, patches: Tensor) -> Tensor:
         """Return how well each identity's decoder rebuilds each face (`likeness`), (B, N) float32 on the CPU.
 
