@@ -23,11 +23,14 @@ CANONICAL = "five-1"
 """Name and version of the coordinates in which crops are defined: those of the mean frontal face, unit = inter-ocular
 distance, origin between the eyes, y down. Each landmark scheme's template (`schemes`) lies in them."""
 
-_COVERAGES: dict[str, tuple[float, float]] = {
-    # (side, distance of the crop's centre below the eyes), in inter-ocular distances.
-    "face": (3.1, 0.50),
-    "whole_face": (3.7, 0.40),
-    "head": (5.4, 0.15),
+_CROPS: dict[str, dict[str, tuple[float, float, float]]] = {
+    # Side, and where the crop's centre lies to the right of the middle between the eyes and below it, in inter-ocular
+    # distances, by template and coverage.
+    CANONICAL: {"face": (3.1, 0.0, 0.50), "whole_face": (3.7, 0.0, 0.40), "head": (5.4, 0.0, 0.15)},
+    # What models in others' formats are trained on, fitted to the five points of their own crops: DeepFaceLab's whole
+    # face, and ArcFace's 112 px with 8 px more on each side.
+    "dfl-1": {"whole_face": (3.8555, 0.0379, 0.4211)},
+    "arcface-1": {"face": (3.6322, -0.0119, 0.1106)},
 }
 
 SITINGS: dict[str, tuple[float, float]] = {
@@ -129,27 +132,23 @@ def translation(x: float, y: float) -> Matrix:
 
 def patch_from_canonical(crop: CropSpec) -> Matrix:
     """Return the (2, 3) map from template coordinates (inter-ocular units) to patch px."""
-    if crop.template != CANONICAL or crop.coverage not in _COVERAGES:
+    found = _CROPS.get(crop.template, {}).get(crop.coverage)
+    if found is None:
+        known = "; ".join(f"{template!r} with {', '.join(crops)}" for template, crops in _CROPS.items())
         raise CropMismatchError(
-            f"the crop {crop.coverage!r} with template {crop.template!r} is unknown; "
-            f"this version knows {sorted(_COVERAGES)} with {CANONICAL!r}"
+            f"the crop {crop.coverage!r} with template {crop.template!r} is unknown; this version knows {known}"
         )
-    side, below_eyes = _COVERAGES[crop.coverage]
+    side, right, below_eyes = found
     scale = crop.size / (side * (1 + 2 * crop.margin))
-    return np.array([[scale, 0, crop.size / 2], [0, scale, crop.size / 2 - scale * below_eyes]])
+    return np.array([[scale, 0, crop.size / 2 - scale * right], [0, scale, crop.size / 2 - scale * below_eyes]])
 
 
 def patch_from_patch(dst: CropSpec, src: CropSpec) -> Matrix:
     """Return the constant (2, 3) map between two crops of the same face.
 
     Raises:
-        CropMismatchError: templates differ, or `src` does not hold all of `dst`.
+        CropMismatchError: a template is unknown, or `src` does not hold all of `dst`.
     """
-    if dst.template != src.template:
-        raise CropMismatchError(
-            f"crops made with template {src.template!r} cannot feed a model that uses {dst.template!r}; "
-            "extract the faceset again"
-        )
     matrix = compose(patch_from_canonical(dst), invert(patch_from_canonical(src)))
     corners = apply(invert(matrix), np.array([[0.0, 0.0], [dst.size, dst.size]]))
     if corners.min() < -0.01 * src.size or corners.max() > 1.01 * src.size:

@@ -7,9 +7,12 @@ exporters list the weights among the graph's inputs, which keeps onnxruntime fro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.errors import UnsupportedInputError
 
@@ -41,6 +44,10 @@ class Graph:
     outputs: tuple[Slot, ...]
     is_normalising: bool = False
     """The graph itself subtracts and scales first (converters from MXNet leave that in): it takes values 0 to 255."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of itself."""
+    last_matrix: NDArray[np.float32] | None = field(default=None, repr=False)
+    """The last of its stored weights, where that is a square matrix (inswapper's kind keeps its `emap` there)."""
 
     @property
     def shape_text(self) -> str:
@@ -48,12 +55,15 @@ class Graph:
         return f"inputs {', '.join(map(str, self.inputs))}; outputs {', '.join(map(str, self.outputs))}"
 
 
-def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) -> Graph:
+def read_graph(
+    data: bytes, what: str, *, is_fully_convolutional: bool = False, takes_pictures_only: bool = True
+) -> Graph:
     """Return a checked graph.
 
     Args:
         data: the bytes of the file. what: names it in messages.
         is_fully_convolutional: the file states one size of picture and batch, but its nodes take any; they are set free.
+        takes_pictures_only: False where further inputs are fine.
 
     Raises:
         UnsupportedInputError: not an ONNX graph, one that keeps weights in other files, or takes anything but pictures.
@@ -77,7 +87,7 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
     inputs = [value for value in graph.input if value.name not in initialised]
     del graph.input[:]
     graph.input.extend(inputs)
-    if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
+    if takes_pictures_only and (len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4):
         raise UnsupportedInputError(
             f"{what} does not take one batch of pictures: inputs {', '.join(v.name for v in inputs)}"
         )
@@ -92,7 +102,18 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
         tuple(_slot(value) for value in graph.input),
         tuple(_slot(value) for value in graph.output),
         is_normalising=_begins_with_normalisation(graph),
+        metadata={entry.key: entry.value for entry in model.metadata_props},
+        last_matrix=_last_matrix(graph),
     )
+
+
+def _last_matrix(graph: Any) -> NDArray[np.float32] | None:
+    from onnx import numpy_helper
+
+    last = graph.initializer[-1] if graph.initializer else None
+    if last is None or len(last.dims) != 2 or last.dims[0] != last.dims[1]:
+        return None
+    return numpy_helper.to_array(last).astype(np.float32)
 
 
 def _begins_with_normalisation(graph: Any) -> bool:
