@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     def verify(
         run: Run,
         file: Annotated[Path, typer.Argument(help="A clip, a picture, or a folder of either.")],
+        quick: Annotated[bool, typer.Option("--quick", help="Do not look for a watermark in the pixels.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each file on stdout.")] = False,
     ) -> None:
         """Say whether a file is ours, and intact, altered or stripped of its signature; nothing is fetched.
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
         Exit code 0 = intact, 4 = altered or stripped, 1 = unmarked.
         """
         from faceswap.provenance.verify import verify_clip, verify_folder
+        from faceswap.provenance.watermark_layer import can_find_watermarks, find_watermark
 
         run.console.is_json = as_json
         if file.is_dir():
@@ -45,7 +47,7 @@ def register(app: typer.Typer) -> None:
             _say_folder(run, report)
             code = 0 if report.is_whole else 4 if report.is_marked else 1
         else:
-            found = verify_clip(file)
+            found = verify_clip(file, find_watermark=None if quick or not can_find_watermarks() else find_watermark)
             _say(run, found)
             code = {"intact": 0, "unmarked": 1}.get(found.verdict, 4)
         if code:
@@ -68,6 +70,7 @@ def _values(report: VerifyReport) -> dict[str, Any]:
         "agrees": report.agrees,
         "layers": {name: asdict(mark) if mark else None for name, mark in report.layers.items()},
         "manifest": asdict(report.manifest) if report.manifest else None,
+        "watermark": asdict(report.watermark) if report.watermark else None,
         "is_registered": report.is_registered,
         "registry": [asdict(entry) for entry in report.entries],
         "consents": [record.record_id for record in report.records],
@@ -83,6 +86,8 @@ def _rows(report: VerifyReport) -> list[tuple[str, str]]:
         rows.append(("what", f"marked as AI-modified by faceswap {mark.version!a}"))
     elif manifest is not None:
         rows.append(("what", f"made or changed with {manifest.tool!a}"))
+    elif report.watermark is not None:
+        rows.append(("what", f"faces were replaced by faceswap; conversion {report.watermark.mark_id}"))
     if manifest is not None:
         trust = "" if manifest.is_trusted else ", not by an authority that is known here"
         rows.append(("who", f"signed by {manifest.signer!a}{trust}"))
@@ -91,10 +96,12 @@ def _rows(report: VerifyReport) -> list[tuple[str, str]]:
             rows.append(("source", ascii(manifest.parent)))
     elif entry is not None:
         rows.append(("when", f"{entry.made_at} (registry)"))
-    models = mark.models if mark else manifest.models if manifest else ()
+    models = mark.models if mark else manifest.models if manifest else entry.models.split(",") if entry else ()
     rows += [("model", ascii(model)) for model in models]
     known = {sha256: record.record_id for record in report.records for sha256 in record.past_sha256s}
     consents = mark.consents if mark else manifest.consents if manifest else ()
+    if not consents and entry is not None and entry.consent_ids:
+        rows.append(("consent", f"{entry.consent_ids!a} (registry)"))
     rows += [("consent", f"{known.get(sha256, 'not on this machine')} (SHA-256 {sha256!a})") for sha256 in consents]
     if entry is not None:
         same = "these very bytes" if report.is_registered else "the id"
@@ -112,6 +119,12 @@ def _layers(report: VerifyReport) -> str:
     found = [f"manifest ({manifest.place}{'' if manifest.fits else ', does not fit'})"] if manifest else []
     found += [name for name, mark in report.layers.items() if mark]
     missing = [*([] if manifest else ["manifest"]), *(name for name, mark in report.layers.items() if not mark)]
+    if report.watermark is not None:
+        found.append(
+            f"watermark (by chance at most once in {1 / max(report.watermark.false_positive_rate, 1e-30):.0e})"
+        )
+    elif report.has_looked:
+        missing.append("watermark")
     return f"{', '.join(found) or 'none'}" + (f"; missing: {', '.join(missing)}" if missing else "")
 
 

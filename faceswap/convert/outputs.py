@@ -110,6 +110,7 @@ def publish(outputs: Sequence[Output], plan: ConvertPlan, *, overwrite: bool) ->
             continue
         if output.sidecar:
             os.replace(sidecar_of(output.temporary), output.sidecar)
+            sync_folder(output.sidecar.parent)
         os.replace(output.temporary, output.product.output)
         sync_folder(output.product.output.parent)
 

@@ -10,6 +10,7 @@ from faceswap.errors import ProvenanceError, UsageError
 from faceswap.files import disk_errors_named, require_space, sha256_file, sync_folder, temporary_beside
 from faceswap.provenance.consent import moment
 from faceswap.provenance.manifest import SIDECAR, ManifestFacts, format_of, parent_of, sidecar_of, sign_file
+from faceswap.provenance.manifest_reader import read_manifest
 from faceswap.provenance.mark import Mark
 from faceswap.provenance.mark_id import MarkId, id_of_text
 from faceswap.provenance.registry import Registry, RegistryEntry
@@ -52,7 +53,11 @@ def attach(path: Path, parent: Path, wish: ProvenanceWish | None = None) -> Atta
         notes.append(f"{parent} is {before.verdict} itself; the new manifest says whose child the file is, not more")
     signer = signer_of(wish or ProvenanceWish())
     kind = format_of(path)
-    facts = ManifestFacts(path.name, mark, moment(), _watermark_of(before), "edited further; faces had been replaced")
+    # A manifest that the editing program made would be lost by signing over it: it is kept as that of a component.
+    own = (parent_of(path, "componentOf"),) if read_manifest(path) is not None else ()
+    facts = ManifestFacts(
+        path.name, mark, moment(), _watermark_of(before), own, "edited further; faces had been replaced"
+    )
     target = path if kind is not None else sidecar_of(path)
     temporary = temporary_beside(target)
     with disk_errors_named(target):

@@ -38,7 +38,7 @@ OUR_ASSERTION = "faceswap.conversion"
 WATERMARK_ALGORITHM = "faceswap.luma.1"
 _AVI_LIMIT = 1 << 30
 """Bytes; FFmpeg cuts larger ones into several RIFF chunks (OpenDML), of which a manifest would cover the first only."""
-_PARENT = "parent"
+_PARENT = "parentOf"
 _SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},
     # Every manifest is read back before the output gets its name, and nothing here goes to the network.
@@ -57,6 +57,8 @@ class ManifestFacts:
     """UTC, to the second."""
     watermark: MarkId | None = None
     """In the pixels; None = there is no watermark."""
+    components: tuple[bytes, ...] = ()
+    """What else it is made of, from `parent_of`."""
     description: str = "faces were replaced by a trained model"
 
 
@@ -85,8 +87,11 @@ def new_context() -> Any:
     return c2pa.Context(c2pa.Settings.from_dict(_SETTINGS))
 
 
-def parent_of(path: Path) -> bytes:
+def parent_of(path: Path, relationship: str = _PARENT) -> bytes:
     """Return a source as a C2PA ingredient, with the manifest it has, in or beside it.
+
+    Args:
+        relationship: "parentOf", or "componentOf" for what else a file is made of.
 
     Raises:
         ProvenanceError: it cannot be described.
@@ -94,7 +99,7 @@ def parent_of(path: Path) -> bytes:
     import c2pa
 
     kind, sidecar = format_of(path), sidecar_of(path)
-    words: dict[str, Any] = {"title": path.name, "relationship": "parentOf", "label": _PARENT}
+    words: dict[str, Any] = {"title": path.name, "relationship": relationship, "label": relationship}
     with c2pa.Builder(_definition(ManifestFacts(path.name, Mark("0" * 64), ""), None), new_context()) as builder:
         try:
             if kind is None and sidecar.is_file():
@@ -102,21 +107,21 @@ def parent_of(path: Path) -> bytes:
             with path.open("rb") as file:
                 builder.add_ingredient(words, kind or OTHER_FORMAT, file)
         except c2pa.C2paError:
-            plain = {key: words[key] for key in ("title", "relationship", "label")}
-            return _plain_parent(plain)
+            return _plain_parent(path.name, relationship)
         archive = io.BytesIO()
-        builder.write_ingredient_archive(_PARENT, archive)
+        builder.write_ingredient_archive(relationship, archive)
     return archive.getvalue()
 
 
-def _plain_parent(words: dict[str, Any]) -> bytes:
+def _plain_parent(title: str, relationship: str) -> bytes:
     """Return a source of which only the name is known: damaged, or its manifest is."""
     import c2pa
 
-    with c2pa.Builder(_definition(ManifestFacts(words["title"], Mark("0" * 64), ""), None), new_context()) as builder:
+    words = {"title": title, "relationship": relationship, "label": relationship}
+    with c2pa.Builder(_definition(ManifestFacts(title, Mark("0" * 64), ""), None), new_context()) as builder:
         builder.add_ingredient(words, OTHER_FORMAT, io.BytesIO(b""))
         archive = io.BytesIO()
-        builder.write_ingredient_archive(_PARENT, archive)
+        builder.write_ingredient_archive(relationship, archive)
     return archive.getvalue()
 
 
@@ -205,7 +210,8 @@ def _sign(
         with c2pa.Builder(_definition(facts, kind, has_parent=parent is not None), new_context()) as builder:
             if parent is not None:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-                builder.add_ingredient_from_archive(io.BytesIO(parent))
+                for ingredient in (parent, *facts.components):
+                    builder.add_ingredient_from_archive(io.BytesIO(ingredient))
             if kind is None:
                 builder.set_no_embed()
             info = c2pa.C2paSignerInfo(signer.algorithm, signer.certificates, signer.key, address)

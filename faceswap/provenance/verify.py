@@ -5,6 +5,7 @@ What the verdicts mean: docs/formats/marks.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ from faceswap.provenance.manifest_reader import ManifestFound, read_manifest
 from faceswap.provenance.mark import SEI_UUID, Mark, mark_in_metadata
 from faceswap.provenance.picture_mark import marks_in_picture
 from faceswap.provenance.registry import Registry, RegistryEntry
+from faceswap.provenance.watermark_layer import WatermarkFound
 
 Verdict = Literal["intact", "altered", "stripped", "unmarked"]
 
@@ -44,6 +46,10 @@ class VerifyReport:
     """What this user's registry knows of the ids in it, or of its very bytes."""
     is_registered: bool = False
     """The registry knows exactly these bytes."""
+    watermark: WatermarkFound | None = None
+    """In the pixels; survives most of what is done to a clip."""
+    has_looked: bool = False
+    """A watermark was looked for."""
     records: tuple[ConsentRecord, ...] = ()
     """Consent records that this user has and whose hashes it carries."""
 
@@ -62,7 +68,11 @@ class VerifyReport:
     @property
     def is_marked(self) -> bool:
         """True when anything in the file says that it is ours."""
-        return self.mark is not None or (self.manifest is not None and self.manifest.has_ours)
+        return (
+            self.mark is not None
+            or self.watermark is not None
+            or (self.manifest is not None and self.manifest.has_ours)
+        )
 
     @property
     def agrees(self) -> bool:
@@ -71,6 +81,8 @@ class VerifyReport:
         ids = {mark.id for mark in marks if mark.id}
         if self.manifest is not None and self.manifest.mark_id:
             ids.add(self.manifest.mark_id)
+        if self.watermark is not None:
+            ids.add(self.watermark.mark_id)
         return len(marks) <= 1 and len(ids) <= 1
 
     @property
@@ -192,8 +204,14 @@ def _tables_of(folder: Path) -> tuple[set[str], set[str]]:
     return signed, changed
 
 
-def verify_clip(path: Path | str) -> VerifyReport:
+def verify_clip(
+    path: Path | str, *, find_watermark: Callable[[Path], WatermarkFound | None] | None = None
+) -> VerifyReport:
     """Return what a clip, or one picture, says about itself, and what this user's registry and records know of it.
+
+    Args:
+        find_watermark: looks into the pixels, which takes its time; asked where the manifest does not tell that there is
+            nothing to find. None = not looked for.
 
     Raises:
         UsageError: no such file. UnsupportedInputError: not a media file.
@@ -209,24 +227,25 @@ def verify_clip(path: Path | str) -> VerifyReport:
         sei = Mark.from_json(payload.decode("utf-8", errors="replace")) if payload is not None else None
         own, xmp = mark_in_metadata(source_metadata(path)), None
     manifest = read_manifest(path)
-    entries, is_registered = _registered(path, [own, sei, xmp], manifest)
+    is_settled = manifest is not None and manifest.has_ours and manifest.fits and not manifest.watermark
+    has_looked = find_watermark is not None and not is_settled
+    watermark = find_watermark(path) if find_watermark is not None and has_looked else None
+    ids = {mark.id for mark in (own, sei, xmp) if mark and mark.id}
+    ids |= {manifest.mark_id} if manifest is not None and manifest.mark_id else set()
+    ids |= {watermark.mark_id} if watermark is not None else set()
+    entries, is_registered = _registered(path, ids)
     hashes = {sha256 for mark in (own, sei, xmp) if mark for sha256 in mark.consents}
     hashes |= set(manifest.consents if manifest else ())
     store = ConsentStore.of_user()
     records = tuple(filter(None, (store.by_sha256(sha256) for sha256 in sorted(hashes))))
-    return VerifyReport(path, own, sei, xmp, manifest, entries, is_registered, records)
+    return VerifyReport(path, own, sei, xmp, manifest, entries, is_registered, watermark, has_looked, records)
 
 
-def _registered(
-    path: Path, marks: list[Mark | None], manifest: ManifestFound | None
-) -> tuple[tuple[RegistryEntry, ...], bool]:
+def _registered(path: Path, ids: set[str]) -> tuple[tuple[RegistryEntry, ...], bool]:
     """Return what the registry knows, and whether it knows these very bytes; a damaged registry knows nothing."""
     registry = Registry.of_user()
     if not registry.path.is_file():
         return (), False
-    ids = {mark.id for mark in marks if mark and mark.id}
-    if manifest is not None and manifest.mark_id:
-        ids.add(manifest.mark_id)
     try:
         same = registry.of_sha256(sha256_file(path))
         of_ids = [entry for number in sorted(ids) for entry in registry.of_id(number)]

@@ -105,9 +105,15 @@ def files_in(folder: Path) -> dict[str, bytes]:
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "clip": ("out.mp4", SETTINGS),
     "clip and overlay": ("out.mp4", {"deliver": "clip,overlay", **SETTINGS}),
+    "clip and sidecar": ("out.mkv", SETTINGS),
     "pictures": ("out", {"codec": "png", "deliver": "clip,matte"}),
 }
 PLACES = [
+    *(("clip", "while signing", count, 1) for count in (1, 4, 12)),
+    ("clip and sidecar", "while signing", 3, 1),
+    ("clip and sidecar", "when signed", 1, 1),
+    ("clip and sidecar", "between two names", 1, 1),
+    ("pictures", "while signing", 300, 1),
     *((kind, "before a journal line", 3, jobs) for kind in KINDS for jobs in (1, 2)),
     ("clip and overlay", "while putting together", 120, 1),
     ("clip and overlay", "before publishing", 1, 1),
@@ -142,6 +148,7 @@ def test_a_kill_at_any_step_is_made_good_by_the_same_command(
 ) -> None:
     name, settings = KINDS[kind]
     kill_at_place((place, count), clip, model, tmp_path / name, jobs=jobs, **settings)
+    assert not (tmp_path / name).exists() or place in ("between two names", "before the end")
     finish(start(clip, model, tmp_path / name, jobs=jobs, overwrite=False, **settings))
     assert files_in(tmp_path) == expected_files[kind]
     assert [p.suffix for p in (tmp_path / ".faceswap").iterdir()] == [".db"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clips import astronaut_picture, make_clip
+from clips import astronaut_picture, gradient_picture, make_clip
 from makers import detector, tiny_consent, tiny_model
 
 from faceswap.convert.config import ConvertConfig
@@ -22,6 +22,7 @@ from faceswap.provenance.consent_rules import ConsentWish
 from faceswap.provenance.consent_store import ConsentStore
 from faceswap.provenance.registry import Registry
 from faceswap.provenance.verify import verify_clip, verify_folder
+from faceswap.provenance.watermark_layer import WatermarkFound, frames_to_look_at
 from faceswap.provenance.wish import ProvenanceWish
 
 ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the extra `ffmpeg` is not installed")
@@ -38,6 +39,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SwapModel:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "in.mp4"
     return make_clip(path, size=SIZE, num_frames=2 * RATE, picture=lambda n: astronaut_picture(SIZE, n))
+
+
+def gradient(_: int) -> Any:
+    return gradient_picture((32, 32), 0)
 
 
 def convert(source: Path, model: SwapModel, output: Path, **settings: Any) -> Path:
@@ -103,6 +108,22 @@ def test_without_tags_and_stream_data_nothing_is_left_but_a_watermark(output: Pa
     assert verify_clip(bare).layers == {"container": None, "sei": None}
 
 
+def test_a_watermark_alone_leads_back_to_the_output(output: Path) -> None:
+    bare = through_ffmpeg(
+        output, "pixels.mkv", "-map_metadata", "-1", "-c:v", "libx265", "-x265-params", "log-level=none"
+    )
+    mark = verify_clip(output).mark
+    assert mark is not None
+    report = verify_clip(bare, find_watermark=lambda _: WatermarkFound(mark.id, 1e-9))
+    assert (report.verdict, report.mark, report.has_looked) == ("stripped", None, True)
+    assert report.entries[0].consent_ids == tiny_consent("anna").record_id
+    other = verify_clip(output.with_name("copy.mkv"), find_watermark=lambda _: WatermarkFound("0" * 10, 1e-9))
+    assert not other.agrees
+    assert not verify_clip(
+        output, find_watermark=lambda _: pytest.fail("the manifest says that there is none")
+    ).has_looked
+
+
 def test_a_changed_byte_is_an_alteration(output: Path) -> None:
     data = bytearray(output.read_bytes())
     data[data.find(b"mdat") + 3000] ^= 4
@@ -123,6 +144,16 @@ def test_a_sidecar_of_another_file_does_not_fit(source: Path, model: SwapModel, 
     assert verify_clip(first).verdict == "intact"  # the registry knows its very bytes
     (tmp_path / "three.mkv").write_bytes(first.read_bytes() + b"\0")
     assert verify_clip(tmp_path / "three.mkv").verdict == "stripped"
+
+
+def test_of_a_long_clip_places_all_over_it_are_looked_at(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "long.mkv", size=(32, 32), times=[3000 * n for n in range(150)], picture=gradient)
+    seen = [frame.time.seconds for frame in frames_to_look_at(clip)]
+    assert len(seen) == 150  # short enough to be looked at whole
+    slow = make_clip(tmp_path / "slow.mkv", size=(32, 32), times=[90000 * n for n in range(240)], picture=gradient)
+    seen = [frame.time.seconds for frame in frames_to_look_at(slow)]
+    assert len(seen) == 120
+    assert seen[::10] == pytest.approx([20 * place for place in range(12)])
 
 
 def test_an_unmarked_clip_is_unmarked(source: Path) -> None:

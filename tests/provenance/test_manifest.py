@@ -337,6 +337,9 @@ def test_what_comes_back_from_editing_is_signed_again(tmp_path: Path, signer: Si
     found = read_manifest(edited)
     assert found is not None
     assert (found.parent, found.fits, found.models) == ("swapped.png", True, MARK.models)
+    attach(edited, output)  # as if the editing program had signed it too
+    assert len(read_elsewhere(edited)["manifests"]) == 3
+    assert read_elsewhere(edited)["validation_state"] == "Valid"
     clip = media(tmp_path / "graded.mkv")
     assert attach(clip, output).manifest == tmp_path / "graded.c2pa"
     assert read_manifest(clip) is not None
