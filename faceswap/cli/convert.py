@@ -10,14 +10,16 @@ import typer
 
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.convert_options import (
+    ConsentOptions,
     EncodingOptions,
     ExtentOptions,
     FootageOptions,
     PeopleOptions,
     PictureOptions,
-    ProvenanceOptions,
     SettingsOption,
+    SigningOptions,
     ToOption,
+    provenance_of,
     settings_of,
 )
 from faceswap.cli.networks import FinderOptions
@@ -62,7 +64,8 @@ def register(app: typer.Typer) -> None:
         finder: FinderOptions,
         footage: FootageOptions,
         extent: ExtentOptions,
-        provenance: ProvenanceOptions,
+        consent: ConsentOptions,
+        signing: SigningOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
@@ -115,7 +118,7 @@ def register(app: typer.Typer) -> None:
                 config=config,
                 overwrite=overwrite,
                 detector=method.name,
-                provenance=provenance.wish,
+                provenance=provenance_of(consent, signing),
             )
             values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
@@ -132,7 +135,7 @@ def register(app: typer.Typer) -> None:
             detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
-            provenance=provenance.wish,
+            provenance=provenance_of(consent, signing),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

@@ -6,7 +6,7 @@ setting's default: that would win over a settings file. The help names the defau
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -214,8 +214,8 @@ class ExtentOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenanceOptions:
-    """How an output is accounted for."""
+class ConsentOptions:
+    """What allows the faces that are shown."""
 
     consent: Annotated[
         list[str] | None,
@@ -227,10 +227,17 @@ class ProvenanceOptions:
     project: Annotated[
         str | None, typer.Option(help="What the output is for; needed where the consent is limited to projects.")
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """Who signs the manifest."""
+
     c2pa_cert: Annotated[
-        Path | None, typer.Option("--c2pa-cert", help="PEM chain to sign with [one made for this installation].")
+        Path | None,
+        typer.Option("--c2pa-cert", metavar="PEM", help="Certificates to sign with [this installation's own]."),
     ] = None
-    c2pa_key: Annotated[Path | None, typer.Option("--c2pa-key", help="Its PEM private key.")] = None
+    c2pa_key: Annotated[Path | None, typer.Option("--c2pa-key", metavar="PEM", help="Its private key.")] = None
     c2pa_tsa: Annotated[
         str | None, typer.Option("--c2pa-tsa", metavar="URL", help="Ask this RFC 3161 service to date the signature.")
     ] = None
@@ -238,8 +245,12 @@ class ProvenanceOptions:
     @property
     def wish(self) -> ProvenanceWish:
         """Return what the library takes."""
-        consent = ConsentWish(tuple(self.consent or ()), self.project)
-        return ProvenanceWish(consent, self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
+        return ProvenanceWish(ConsentWish(), self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
+
+
+def provenance_of(consent: ConsentOptions, signing: SigningOptions) -> ProvenanceWish:
+    """Return what the library takes."""
+    return replace(signing.wish, consent=ConsentWish(tuple(consent.consent or ()), consent.project))
 
 
 def settings_of(

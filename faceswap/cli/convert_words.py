@@ -29,6 +29,7 @@ def plan_values(
         "color": f"{plan.info.color.matrix}, {'full' if plan.info.color.full_range else 'studio'} range",
         "model": ", ".join(map(str, models)),
         "to": plan.wish.words,
+        "consent": ", ".join(record.record_id for record in plan.consents),
         "faces": "reuse the index" if plan.has_index else "analyse the clip",
         "encode": f"{plan.encode.codec} {plan.encode.pix_fmt} "
         + " ".join(f"{key}={value}" for key, value in plan.encode.options.items()),
@@ -106,7 +107,7 @@ def summary(report: ConvertReport) -> str:
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
         f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{networks}\n{casting}\n"
-        f"compared with the input: {checked}\n{_quality(report)}{delivered}"
+        f"compared with the input: {checked}\n{_quality(report)}consent on record: {', '.join(report.consents)}\n{delivered}"
     )
 
 

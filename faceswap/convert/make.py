@@ -24,6 +24,7 @@ from faceswap.convert.range import span
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.shot_look import LOOKS_FILE, look_at_shots, read_looks, write_looks
+from faceswap.convert.sign import register_outputs, sign_outputs
 from faceswap.convert.smart import CopyPlan, fitted, plan_copies
 from faceswap.convert.work import SegmentRecord, WorkFolder, facts_in, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
@@ -185,7 +186,9 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
             _require_same_masks(plan, facts["masks"])
             dropped, checks = write_outputs(outputs, assembly)
             _require_same_input(plan)
-            work.note_publishing([output.product.output for output in outputs])
+            sign_outputs(outputs, plan, work.path / "signed.tmp", frames[1] - frames[0], run.watch)
+            work.note_publishing([name for output in outputs for name in output.names])
+            register_outputs(outputs, plan, casting.identities)
             publish(outputs, plan, overwrite=run.overwrite)
         except (UsageError, ResourceError, InterruptedRunError):
             raise  # repeating the command helps: keep what is finished
@@ -250,6 +253,7 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
         "masks": mask_files(plan.config),
+        "mark": plan.mark.to_json(),
         "container": plan.encode.muxer,
         "copied": [list(r) for r in copies.runs] if copies else [],
         "libraries": library_versions(),

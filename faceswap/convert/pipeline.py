@@ -103,7 +103,7 @@ def convert_clip(
     return ConvertReport(
         input=plan.input,
         output=plan.output,
-        identity=", ".join(dict.fromkeys(role.identity for role in casting.roles.values())),
+        identity=", ".join(casting.identities),
         model_sha256=plan.mark.model_sha256,
         consents=tuple(record.record_id for record in plan.consents),
         casting=tuple(casting_rows(index, casting)),

@@ -18,6 +18,7 @@ from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.picture_files import open_exr_package
 from faceswap.media.probe import ClipInfo
 from faceswap.media.sequence import SequenceTarget
+from faceswap.provenance.manifest import format_of, sidecar_of
 
 
 def check_places(
@@ -46,6 +47,8 @@ def check_places(
     else:
         _check_output(source, target, overwrite or target.absolute() in replaceable)
     is_again = bool(replaceable)  # a timeline is written after the outputs whose names are noted
+    if "clip" in config.deliver and pictures is None and format_of(target) is None:
+        _check_output(source, sidecar_of(target), overwrite or sidecar_of(target).absolute() in replaceable)
     for path in product_paths(target, config.deliver):
         if path != target:
             is_timeline = path.stem == product_path("otio", target).stem

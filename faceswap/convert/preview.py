@@ -26,6 +26,7 @@ from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.shot_look import look_at_shots
 from faceswap.convert.side_by_side import render_frames
+from faceswap.convert.sign import write_signed
 from faceswap.convert.timecode import ClipClock, Moment
 from faceswap.convert.work import facts_in
 from faceswap.convert.workers import RenderJob
@@ -34,7 +35,7 @@ from faceswap.errors import NoFaceError, UsageError
 from faceswap.faces.base import Detector, IdentityEncoder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
-from faceswap.files import disk_errors_named, write_atomic
+from faceswap.files import disk_errors_named
 from faceswap.media.picture_files import png_bytes
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
@@ -187,8 +188,10 @@ def _written(target: Path, job: _Job, wish: PreviewWish, shown: Sequence[_Shown]
     view: View = wish.view or ("face" if wish.grid else "frame")
     frames = {f"frame {each.frame}": each.rendered for each in shown}
     sheet = sheet_of(SheetPlan(job.grid, wish.show, view, info), frames)
+    data = png_bytes(sheet, texts_of(job.plan.mark), info.tags)
+    shown_faces = dict.fromkeys(face["to"] for each in shown for face in each.row.faces)
     with disk_errors_named(target):
-        write_atomic(target, png_bytes(sheet, texts_of(job.plan.mark), info.tags))
+        write_signed(target, data, job.plan, list(shown_faces))
     return sheet.shape[0], sheet.shape[1]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from clips import astronaut_picture, make_clip
 from makers import detector, tiny_model
+from signed import content_of
 
 from faceswap import geometry
 from faceswap.convert import outputs
@@ -178,7 +179,7 @@ def test_report_counts_frames_and_faces(converted: tuple[Path, ConvertReport]) -
 
 
 def test_nothing_but_the_output_and_the_index_is_left(converted: tuple[Path, ConvertReport]) -> None:
-    assert visible_files(converted[0].parent) == ["out.mkv"]
+    assert visible_files(converted[0].parent) == ["out.c2pa", "out.mkv"]
 
 
 def test_second_run_reuses_the_index_and_gives_an_identical_file(
@@ -196,7 +197,7 @@ def test_two_runs_give_identical_files(clip: Path, model: SwapModel, tmp_path: P
     outputs = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for output in outputs:
         convert(clip, model, output, config=ConvertConfig(preset="ultrafast"))
-    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    assert content_of(outputs[0]) == content_of(outputs[1])
 
 
 def test_identity_can_be_chosen(clip: Path, model: SwapModel, tmp_path: Path) -> None:
