@@ -104,6 +104,22 @@ class PictureOptions:
     """How the swapped face is matched, masked and laid over."""
 
     match: Annotated[str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean or none.")] = None
+    passes: Annotated[
+        int | None,
+        typer.Option(help="How often the face goes through the network, 1 to 3; 2: a stronger likeness [1]."),
+    ] = None
+    restore: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.onnx", help="Network that draws fine detail: GFPGAN, CodeFormer, RestoreFormer, GPEN."
+        ),
+    ] = None
+    restore_strength: Annotated[
+        float | None, typer.Option(help="How much of what it draws is taken, 0 to 1 [0.6].")
+    ] = None
+    restore_faithfulness: Annotated[
+        float | None, typer.Option(help="CodeFormer's w: 1 = near to what it sees, 0 = an ideal face [0.7].")
+    ] = None
     light: Annotated[
         float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
     ] = None

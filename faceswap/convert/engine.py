@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,13 +18,15 @@ from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.grain import Grain, GrainMatcher, measure
 from faceswap.convert.light import keep_light
-from faceswap.convert.mask import MaskInput, MaskMaker, faded
+from faceswap.convert.mask import MaskInput, MaskMaker, faded, rough_place
 from faceswap.convert.match import ColorMatcher
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
+from faceswap.convert.passes import swap_in_passes
+from faceswap.convert.restore import FaceRestoration, Restorable
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
-from faceswap.types import Face, Frame, Patch
+from faceswap.types import CropSpec, Face, Frame, Patch
 
 WARM_UP = 24
 """Frames before a segment from which the colour match learns: what is older counts for 13 % in it."""
@@ -36,7 +38,7 @@ class Layer:
 
     track: int
     raw: NDArray[np.float32]
-    """(3, S, S) RGB [0, 1] as the network gave it."""
+    """(3, S, S) RGB [0, 1] as the network gave it; with `restore`, larger and with the detail that was drawn."""
     patch: Patch
     """Matched to the footage, with its final mask: what is pasted."""
     grain: Grain | None = None
@@ -72,6 +74,8 @@ class _Place:
     """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
+    restorable: Restorable | None
+    """What restoring needs of the frame; None = it is not restored."""
     noise: tuple[float, float]
     """Of the footage there (`grain.measure`)."""
 
@@ -102,6 +106,7 @@ class SwapEngine:
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._settings = settings or SettingsFor.everywhere(config)
         self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
+        self._restoration = FaceRestoration(self._settings.all, device=str(models[0].compute.device))
         self._has_memory = any(each.remembers for each in self._settings.all)
         self._matchers = self._new_matchers()
         self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
@@ -149,10 +154,13 @@ class SwapEngine:
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
                     segmentation = self._masks.segment(frame, face, crop, settings)
+                restorable = self._restoration.look(frame, face, crop, settings)
                 with self._times.measure("match"):
                     noise = measure(frame, face)
                 places.append(
-                    _Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, noise)
+                    _Place(
+                        i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, restorable, noise
+                    )
                 )
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
@@ -171,15 +179,26 @@ class SwapEngine:
 
     def _layers(self, role: Role, places: Sequence[_Place]) -> list[Layer]:
         with self._times.measure("network"):
-            pixels, network_masks = self._swap(role, [place.patch for place in places])
-        with self._times.measure("mask"):
             crop = self._models[role.model].crop
+            pixels, network_masks = swap_in_passes(
+                lambda patches: self._swap(role, patches),
+                [place.patch.pixels for place in places],
+                [
+                    rough_place(place.face, crop) if place.settings.passes > 1 else place.patch.pixels
+                    for place in places
+                ],
+                [place.settings.passes for place in places],
+            )
+        with self._times.measure("mask"):
             shaped = [
                 self._masks.make(
                     MaskInput(p.frame, p.size, p.shot, p.face, p.settings, p.patch, raw, mask, p.segmentation), crop
                 )
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
+        if any(place.restorable is not None for place in places):
+            with self._times.measure("restore"):
+                places, pixels, shaped = self._restored(places, pixels, shaped, crop)
         with self._times.measure("match"):
             matched = self._matched(places, pixels, shaped)
             matched = [
@@ -191,11 +210,28 @@ class SwapEngine:
             Layer(
                 place.face.track,
                 raw,
-                Patch(new, faded(mask, place.face, place.settings, crop), place.patch.patch_from_frame),
+                Patch(
+                    new,
+                    faded(mask, place.face, place.settings, replace(crop, size=mask.shape[-1])),
+                    place.patch.patch_from_frame,
+                ),
                 self._grain_of(place),
             )
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
         ]
+
+    def _restored(
+        self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray], crop: CropSpec
+    ) -> tuple[list[_Place], list[np.ndarray], list[np.ndarray]]:
+        """Return the faces that are to be restored larger and with fine detail; all others as they are."""
+        result = []
+        for place, new, mask in zip(places, pixels, shaped, strict=True):
+            if place.restorable is not None:
+                found = self._restoration.restore(place.restorable, new, mask, crop, place.settings)
+                place = replace(place, patch=place.restorable.patch)
+                new, mask = found.pixels, found.mask
+            result.append((place, new, mask))
+        return [place for place, _, _ in result], [new for _, new, _ in result], [mask for _, _, mask in result]
 
     def _new_matchers(self) -> dict[str, ColorMatcher]:
         """Return a colour match without memory for each kind that is used."""
@@ -235,11 +271,11 @@ class SwapEngine:
         self._grain.observe(key, place.noise)
         return self._grain.grain_of(key, place.frame, place.face)
 
-    def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    def _swap(self, role: Role, patches: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
         network_masks: list[np.ndarray | None] = []
         for start in range(0, len(patches), self._config.batch):
-            batch = np.stack([patch.pixels for patch in patches[start : start + self._config.batch]])
+            batch = np.stack(patches[start : start + self._config.batch])
             output = self._models[role.model].swap(torch.from_numpy(batch), to=role.identity)
             pixels += list(output.pixels.cpu().numpy())
             network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
