@@ -28,12 +28,18 @@ _RIM = 0.03
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restorable:
-    """What restoring a face needs of its frame."""
+    """What restoring a face needs of its frame; kept for a while, so in half precision."""
 
-    view: NDArray[np.float32]
+    view: NDArray[np.float16]
     """(3, V, V) RGB [0, 1]: the face in the network's framing."""
-    patch: Patch
-    """The face as cut from the frame, at the size that the restored one will have; no mask."""
+    footage: NDArray[np.float16]
+    """(3, L, L) RGB [0, 1]: as cut from the frame, at the size that the restored face will have."""
+    large_from_frame: Matrix
+
+    @property
+    def patch(self) -> Patch:
+        """The footage as a patch; no mask."""
+        return Patch(self.footage.astype(np.float32), None, self.large_from_frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +74,8 @@ class FaceRestoration:
         network = self._networks[settings.restore]
         view_from_frame = geometry.compose(network.patch_from_canonical, canonical_from_frame(face))
         view = sample_rgb(frame, view_from_frame, (network.size, network.size))
-        return Restorable(view, blend.cut(frame, face, _enlarged(crop, network)))
+        large = blend.cut(frame, face, _enlarged(crop, network))
+        return Restorable(view.astype(np.float16), large.pixels.astype(np.float16), large.patch_from_frame)
 
     def restore(
         self,
@@ -89,9 +96,9 @@ class FaceRestoration:
         patch_from_view = geometry.compose(
             geometry.patch_from_canonical(crop), geometry.invert(network.patch_from_canonical)
         )
-        shown = np.clip(blend.lay_rgb(given.view, Patch(swapped, mask, patch_from_view)), 0, 1)
+        shown = np.clip(blend.lay_rgb(given.view.astype(np.float32), Patch(swapped, mask, patch_from_view)), 0, 1)
         found = network.restore(shown[None], settings.restore_faithfulness)[0]
-        size = given.patch.pixels.shape[-1]
+        size = given.footage.shape[-1]
         large_from_patch = geometry.scaling(size / crop.size)
         large_from_found = geometry.compose(
             large_from_patch,

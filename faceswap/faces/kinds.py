@@ -55,7 +55,7 @@ SEGMENTER_KINDS = (
 )
 RESTORER_KINDS = (
     NetworkKind(
-        "restorer-1", "square pictures of 3xSxS in and out, S 128 to 2048", restorers.is_restorer, restorers.Restorer
+        "restorer-1", "square pictures of 3xSxS in and out, S 128 to 1024", restorers.is_restorer, restorers.Restorer
     ),
 )
 KINDS: dict[Role, tuple[AnyKind, ...]] = {

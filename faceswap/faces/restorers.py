@@ -18,7 +18,7 @@ from faceswap.schemes import FIVE, SCHEMES
 
 _SIZE = 512
 """px where the file leaves the size open."""
-_SIZES = (128, 2048)
+_SIZES = (128, 1024)
 _FFHQ = np.array([[192.98, 239.95], [318.90, 240.19], [256.63, 314.02], [201.26, 371.41], [313.09, 371.15]]) / 512
 """(5, 2) where the five anchors of FFHQ's faces lie on the mean (Karras et al. 2019), in sides of the picture."""
 _NEGATIVE = -0.25

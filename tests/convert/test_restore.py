@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from clips import make_clip
 from makers import face_at, noise_frame, tiny_model
 from numpy.typing import NDArray
 from onnx_files import planted, restorer_file, write
@@ -19,8 +20,11 @@ from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import Layer, SwapEngine
 from faceswap.convert.mask_files import files_used
 from faceswap.convert.passes import swap_in_passes
+from faceswap.convert.plan_checks import check_masks
 from faceswap.convert.restore import FaceRestoration
+from faceswap.errors import FaceswapError
 from faceswap.faces.registry import make_restorer
+from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.types import CropSpec, Frame
@@ -93,6 +97,7 @@ def test_a_restored_face_is_as_large_as_the_networks_pictures(tmp_path: Path) ->
     footage, _, found, mask = restored(tmp_path, strength=1)
     network = make_restorer(restorer_file(tmp_path / "s.onnx", 128), device="cpu")
     assert found.shape == footage.shape
+    assert found.dtype == mask.dtype == np.float32
     assert mask.shape == (1, *found.shape[1:])
     units = 128 / network.patch_from_canonical[0, 0]
     assert found.shape[-1] == pytest.approx(128 * 3.7 / units, abs=4)
@@ -153,6 +158,25 @@ def test_opacity_and_parts_fit_the_larger_patch(model: SwapModel, tmp_path: Path
     assert half is not None
     share = half[whole > 0.99] / whole[whole > 0.99]
     assert (share.min(), share.max()) == (pytest.approx(0.5, abs=0.01), pytest.approx(1, abs=0.01))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "no such file"), (b"no network", "is not an ONNX file"), ("swapper", "is no restorer of a known kind")],
+)
+def test_files_that_restore_nothing_are_refused_before_work_starts(
+    tmp_path: Path, content: bytes | str | None, said: str
+) -> None:
+    path = tmp_path / "r.onnx"
+    if content is not None:
+        small = planted({"out": np.zeros((1, 3, 64, 64))}, (1, 3, 64, 64))
+        write(path, content if isinstance(content, bytes) else small)
+    clip = make_clip(tmp_path / "in.mkv", size=SIZE, num_frames=4)
+    info = VideoReader(clip).info
+    with pytest.raises(FaceswapError, match=said):
+        check_masks(ConvertConfig(restore=str(path)), info)
+    with pytest.raises(FaceswapError, match=said):
+        check_masks(ConvertConfig.model_validate({"override": [{"tracks": "1", "restore": str(path)}]}), info)
 
 
 def test_a_restorer_is_known_by_its_bytes(tmp_path: Path) -> None:
