@@ -235,7 +235,7 @@ def warp(
     dst_from_src = compose(dst_from_src, translation(x0, y0))
     image, dst_from_src = _prefiltered(image, dst_from_src)
     if is_smooth:
-        image, dst_from_src = _doubled(image), compose(dst_from_src, scaling(0.5))
+        image, dst_from_src = _interpolated(image, dst_from_src)
     return cv2.warpAffine(
         image, _opencv_matrix(dst_from_src), (size[1], size[0]), flags=cv2.INTER_LINEAR, borderMode=border
     )
@@ -271,22 +271,40 @@ def _prefiltered(image: NDArray, dst_from_src: Matrix) -> tuple[NDArray, Matrix]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dst_from_src
 
 
-CATMULL_ROM = np.array([-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0])
-"""Weights of samples -2..2 a quarter of a sample before sample 0 (Keys 1981, a = -1/2)."""
+_PLACES = ((16.0, 8), (6.0, 4), (0.0, 2))
+"""How many places between two samples are interpolated exactly when a picture is enlarged at least so many times; what lies
+between them is linear. With too few, soft edges fall into facets that are seen on a large screen."""
 
 
-def _doubled(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (H, W) as (2H, 2W), interpolated.
+def _interpolated(image: NDArray[np.float32], dst_from_src: Matrix) -> tuple[NDArray[np.float32], Matrix]:
+    """Return a finer (nH, nW) picture and its matrix, n as the enlargement wants it.
 
     OpenCV's own cubic (a = -3/4) bends ramps by 5 % of their slope, and older versions of it know only 32 places between
     two samples. Linear interpolation of this picture has neither fault.
     """
-    result = np.empty((2 * image.shape[0], 2 * image.shape[1]), dtype=np.float32)
-    early, late = CATMULL_ROM, CATMULL_ROM[::-1]
-    for y, rows in enumerate((early, late)):
-        for x, columns in enumerate((early, late)):
-            result[y::2, x::2] = cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REPLICATE)
-    return result
+    scale = float(np.linalg.norm(dst_from_src[:, :2], axis=0).max())
+    n = next(n for least, n in _PLACES if scale >= least)
+    result = np.empty((n * image.shape[0], n * image.shape[1]), dtype=np.float32)
+    kernels = [catmull_rom((place + 0.5) / n - 0.5) for place in range(n)]
+    for y, rows in enumerate(kernels):
+        for x, columns in enumerate(kernels):
+            result[y::n, x::n] = cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REPLICATE)
+    return result, compose(dst_from_src, scaling(1 / n))
+
+
+def catmull_rom(shift: float) -> NDArray[np.float64]:
+    """Return the weights of samples -2..2 at a place `shift` samples behind sample 0 (Keys 1981, a = -1/2).
+
+    Args:
+        shift: -0.5 to 0.5.
+    """
+    t = np.abs(np.arange(-2, 3) - shift)
+    return np.where(t < 1, 1.5 * t**3 - 2.5 * t**2 + 1, np.where(t < 2, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2, 0.0))
+
+
+def enlarges_much(dst_from_src: Matrix) -> bool:
+    """True when linear interpolation would be seen: masks are then interpolated like pictures."""
+    return float(np.linalg.norm(dst_from_src[:, :2], axis=0).max()) >= _PLACES[1][0]
 
 
 def warp_reference(image: torch.Tensor, dst_from_src: Matrix, size: tuple[int, int]) -> torch.Tensor:

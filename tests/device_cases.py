@@ -79,7 +79,7 @@ def paste_all(
         planes.color,
         planes.device,
     )
-    assert geometry.CATMULL_ROM.sum() == 1
+    assert geometry.catmull_rom(-0.25).sum() == 1
     pixels, mask = (
         torch.from_numpy(np.stack([getattr(patch, name) for _, patch in where])).to(device)
         for name in ("pixels", "mask")

@@ -112,6 +112,22 @@ class PictureOptions:
         str | None,
         typer.Option(help="Colours are gathered over: sliding = half a second [default]; shot = the whole shot."),
     ] = None
+    passes: Annotated[
+        int | None,
+        typer.Option(help="How often the face goes through the network, 1 to 3; 2: a stronger likeness [1]."),
+    ] = None
+    restore: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.onnx", help="Network that draws fine detail: GFPGAN, CodeFormer, RestoreFormer, GPEN."
+        ),
+    ] = None
+    restore_strength: Annotated[
+        float | None, typer.Option(help="How much of what it draws is taken, 0 to 1 [0.6].")
+    ] = None
+    restore_faithfulness: Annotated[
+        float | None, typer.Option(help="CodeFormer's w: 1 = near to what it sees, 0 = an ideal face [0.7].")
+    ] = None
     light: Annotated[
         float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
     ] = None

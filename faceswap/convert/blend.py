@@ -121,7 +121,10 @@ def _placed(mask: NDArray, plane_from_patch: Matrix, size: tuple[int, ...], supp
     if x1 == x0:
         return None
     roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
-    alpha = geometry.warp(mask, roi_from_patch, (y1 - y0, x1 - x0), border=cv2.BORDER_CONSTANT)
+    is_smooth = geometry.enlarges_much(roi_from_patch)
+    alpha = geometry.warp(mask, roi_from_patch, (y1 - y0, x1 - x0), is_smooth=is_smooth, border=cv2.BORDER_CONSTANT)
+    if is_smooth:  # the cubic reaches a little beyond 0 and 1
+        np.clip(alpha, 0, 1, out=alpha)
     return _Placed((slice(y0, y1), slice(x0, x1)), roi_from_patch, alpha)
 
 

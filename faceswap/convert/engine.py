@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -21,15 +21,17 @@ from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.grain import Grain, GrainMatcher, measure
 from faceswap.convert.light import keep_light
-from faceswap.convert.mask import MaskInput, MaskMaker, faded
+from faceswap.convert.mask import MaskInput, MaskMaker, faded, rough_place
 from faceswap.convert.match import ColorMatcher, Looks
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
+from faceswap.convert.passes import Picture, swap_in_passes
+from faceswap.convert.restore import FaceRestoration, Restorable
 from faceswap.device import BatchSize
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.threads import read_ahead
-from faceswap.types import Face, Frame, Patch
+from faceswap.types import CropSpec, Face, Frame, Patch
 
 _BATCHES_AHEAD = 1
 """Swapped batches that may wait to be finished; bounds memory."""
@@ -45,7 +47,7 @@ class Layer:
 
     track: int
     raw: NDArray[np.float32]
-    """(3, S, S) RGB [0, 1] as the network gave it."""
+    """(3, S, S) RGB [0, 1] as the network gave it; with `restore`, larger and with the detail that was drawn."""
     patch: Patch
     """Matched to the footage, with its final mask: what is pasted."""
     grain: Grain | None = None
@@ -81,6 +83,8 @@ class _Place:
     """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
+    restorable: Restorable | None
+    """What restoring needs of the frame; None = it is not restored."""
     noise: tuple[float, float]
     """Of the footage there (`grain.measure`)."""
 
@@ -131,6 +135,7 @@ class SwapEngine:
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._settings = settings or SettingsFor.everywhere(config)
         self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
+        self._restoration = FaceRestoration(self._settings.all, device=str(models[0].compute.device))
         self._has_memory = any(each.remembers for each in self._settings.all)
         self._looks = looks
         self._matchers = self._new_matchers()
@@ -213,10 +218,13 @@ class SwapEngine:
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
                     segmentation = self._masks.segment(frame, face, crop, settings)
+                restorable = self._restoration.look(frame, face, crop, settings)
                 with self._times.measure("match"):
                     noise = measure(frame, face)
                 places.append(
-                    _Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, noise)
+                    _Place(
+                        i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, restorable, noise
+                    )
                 )
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
@@ -228,11 +236,23 @@ class SwapEngine:
         outputs: dict[int, _Output] = {}
         for role, members in _by_role(places).items():
             with self._times.measure("network"):
-                patches = [places[i].patch for i in members]
-                run = partial(_run_network, self._models[role.model], role.identity)
-                found = self._batches[role.model].run(patches, run)
-            outputs |= zip(members, found, strict=True)
+                outputs |= zip(members, self._swap_role(role, [places[i] for i in members]), strict=True)
         return [outputs[i] for i in range(len(places))]
+
+    def _swap_role(self, role: Role, places: Sequence[_Place]) -> list[_Output]:
+        model = self._models[role.model]
+        run = partial(_run_network, model, role.identity)
+
+        def swap(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture | None]]:
+            found = self._batches[role.model].run(pictures, run)
+            return [output.pixels for output in found], [output.mask for output in found]
+
+        passes = [place.settings.passes for place in places]
+        originals = [place.patch.pixels for place in places]
+        seen = [
+            rough_place(place.face, model.crop) if place.settings.passes > 1 else place.patch.pixels for place in places
+        ]
+        return list(map(_Output, *swap_in_passes(swap, originals, seen, passes)))
 
     def _match(self, places: Sequence[_Place], outputs: Sequence[_Output]) -> list[Layer]:
         """Return the layer of each place, in their order."""
@@ -244,14 +264,17 @@ class SwapEngine:
 
     def _layers(self, role: Role, places: Sequence[_Place], outputs: Sequence[_Output]) -> list[Layer]:
         pixels, network_masks = [output.pixels for output in outputs], [output.mask for output in outputs]
+        crop = self._models[role.model].crop
         with self._times.measure("mask"):
-            crop = self._models[role.model].crop
             shaped = [
                 self._masks.make(
                     MaskInput(p.frame, p.size, p.shot, p.face, p.settings, p.patch, raw, mask, p.segmentation), crop
                 )
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
+        if any(place.restorable is not None for place in places):
+            with self._times.measure("restore"):
+                places, pixels, shaped = self._restored(places, pixels, shaped, crop)
         with self._times.measure("match"):
             matched = self._matched(places, pixels, shaped)
             matched = [
@@ -263,7 +286,11 @@ class SwapEngine:
             Layer(
                 place.face.track,
                 raw,
-                Patch(new, faded(mask, place.face, place.settings, crop), place.patch.patch_from_frame),
+                Patch(
+                    new,
+                    faded(mask, place.face, place.settings, replace(crop, size=mask.shape[-1])),
+                    place.patch.patch_from_frame,
+                ),
                 self._grain_of(place),
             )
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
@@ -273,6 +300,19 @@ class SwapEngine:
     def gathered(self) -> Looks:
         """The mean of what was processed since the start, for tracks whose colours are those of their shot."""
         return {kind: dict(matcher.seen) for (kind, over), matcher in self._matchers.items() if over == "shot"}
+
+    def _restored(
+        self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray], crop: CropSpec
+    ) -> tuple[list[_Place], list[np.ndarray], list[np.ndarray]]:
+        """Return the faces that are to be restored larger and with fine detail; all others as they are."""
+        result = []
+        for place, new, mask in zip(places, pixels, shaped, strict=True):
+            if place.restorable is not None:
+                found = self._restoration.restore(place.restorable, new, mask, crop, place.settings)
+                place = replace(place, patch=place.restorable.patch)
+                new, mask = found.pixels, found.mask
+            result.append((place, new, mask))
+        return [place for place, _, _ in result], [new for _, new, _ in result], [mask for _, _, mask in result]
 
     def _new_matchers(self) -> dict[tuple[str, str], ColorMatcher]:
         """Return a colour match without memory for each kind and stretch of time that is used."""
@@ -326,8 +366,8 @@ def _by_role(places: Sequence[_Place]) -> dict[Role, list[int]]:
     return members
 
 
-def _run_network(model: SwapModel, identity: str, patches: Sequence[Patch]) -> list[_Output]:
-    output = model.swap(torch.from_numpy(np.stack([patch.pixels for patch in patches])), to=identity)
+def _run_network(model: SwapModel, identity: str, patches: Sequence[Picture]) -> list[_Output]:
+    output = model.swap(torch.from_numpy(np.stack(patches)), to=identity)
     pixels = output.pixels.cpu().numpy()
     masks = output.mask.cpu().numpy() if output.mask is not None else [None] * len(pixels)
     return [_Output(*each) for each in zip(pixels, masks, strict=True)]

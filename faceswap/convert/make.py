@@ -13,7 +13,7 @@ from faceswap.convert.assembly import Assembly
 from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
-from faceswap.convert.mask_files import mask_files, painted_masks
+from faceswap.convert.mask_files import files_used, painted_masks
 from faceswap.convert.match import Looks
 from faceswap.convert.network import settle_runners
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
@@ -183,7 +183,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         try:
             assembly = Assembly(plan, work, segments, index, frames, copies, run.watch)
             _require_same_input(plan)
-            _require_same_masks(plan, facts["masks"])
+            _require_same_files(plan, facts["files"])
             dropped, checks = write_outputs(outputs, assembly)
             _require_same_input(plan)
             sign_outputs(outputs, plan, work.path / "signed.tmp", frames[1] - frames[0], run.watch)
@@ -230,11 +230,11 @@ def _require_same_input(plan: ConvertPlan) -> None:
         raise FaceswapError(f"{plan.input} changed while it was converted, so nothing was written; repeat the command")
 
 
-def _require_same_masks(plan: ConvertPlan, before: Mapping[str, str]) -> None:
-    """Raise FaceswapError when painted masks were changed meanwhile: segments would not fit each other."""
-    if mask_files(plan.config) != before:
+def _require_same_files(plan: ConvertPlan, before: Mapping[str, str]) -> None:
+    """Raise FaceswapError when painted masks or networks were changed meanwhile: segments would not fit each other."""
+    if files_used(plan.config) != before:
         raise FaceswapError(
-            f"the masks of {plan.input} changed while it was converted, so nothing was written; repeat the command"
+            f"the masks or networks for {plan.input} changed while it was converted, so nothing was written; repeat the command"
         )
 
 
@@ -252,7 +252,7 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "casting": casting.facts(run.models),
         "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
-        "masks": mask_files(plan.config),
+        "files": files_used(plan.config),
         "mark": plan.mark.to_json(),
         "container": plan.encode.muxer,
         "copied": [list(r) for r in copies.runs] if copies else [],

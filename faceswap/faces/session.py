@@ -77,10 +77,20 @@ class Runner:
 
     Args:
         in_batches: False where the outputs of a batch could not be told apart.
+        takes_numbers: the network may take single numbers beside the pictures.
     """
 
-    def __init__(self, graph: Graph, what: str, threads: int, device: str, *, in_batches: bool = True) -> None:
-        if len(graph.inputs) != 1:
+    def __init__(
+        self,
+        graph: Graph,
+        what: str,
+        threads: int,
+        device: str,
+        *,
+        in_batches: bool = True,
+        takes_numbers: bool = False,
+    ) -> None:
+        if len(graph.inputs) != 1 and not takes_numbers:
             raise UnsupportedInputError(
                 f"{what} has {len(graph.inputs)} inputs where one was expected: {graph.shape_text}"
             )
@@ -92,19 +102,20 @@ class Runner:
         self._input = graph.inputs[0].name
         self._in_batches = in_batches and graph.inputs[0].shape[0] is None
 
-    def __call__(self, batch: NDArray) -> list[list[NDArray]]:
+    def __call__(self, batch: NDArray, numbers: Mapping[str, NDArray] | None = None) -> list[list[NDArray]]:
         """Return the outputs of each picture.
 
         Args:
             batch: (B, ...) of the type and shape that the network takes.
+            numbers: single numbers that it takes too, by the names of their inputs.
 
         Returns:
             For each picture its outputs in the file's order, each as an array without the batch axis (or with one of
             length 1 where pictures go one by one).
         """
         if not self._in_batches:
-            return [self._run(batch[i : i + 1]) for i in range(len(batch))]
-        outputs = self._run(batch)
+            return [self._run(batch[i : i + 1], numbers) for i in range(len(batch))]
+        outputs = self._run(batch, numbers)
         return [[output[i] for output in outputs] for i in range(len(batch))]
 
     def tensors(self, batch: torch.Tensor) -> list[torch.Tensor]:
@@ -131,8 +142,8 @@ class Runner:
                     f"{self._what} gives no finite numbers on this device; use --device cpu, or a float32 version of it"
                 )
 
-    def _run(self, batch: NDArray) -> list[NDArray]:
+    def _run(self, batch: NDArray, numbers: Mapping[str, NDArray] | None = None) -> list[NDArray]:
         try:
-            return self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+            return self._session.run(None, {self._input: np.ascontiguousarray(batch), **(numbers or {})})
         except Exception as error:  # as above
             raise UnsupportedInputError(f"{self._what} fails when it is run by onnxruntime: {error}") from error

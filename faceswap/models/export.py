@@ -150,11 +150,15 @@ def facts_of(model: SwapModel, identity: str, is_dfm: bool, fp16: bool) -> dict[
     }
 
 
-def _to_onnx(wrapper: nn.Module, arguments: tuple[Tensor, ...], names: tuple[list[str], list[str]], fixed: bool) -> bytes:
+def _to_onnx(
+    wrapper: nn.Module, arguments: tuple[Tensor, ...], names: tuple[list[str], list[str]], fixed: bool
+) -> bytes:
     try:
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ImportError as error:
-        raise UsageError("exporting needs the extra `export`; install it with: pip install 'faceswap[export]'") from error
+        raise UsageError(
+            "exporting needs the extra `export`; install it with: pip install 'faceswap[export]'"
+        ) from error
     sizes: Any = None
     if not fixed:
         sizes = tuple({0: torch.export.Dim.DYNAMIC} if x.dim() > 1 else None for x in arguments)

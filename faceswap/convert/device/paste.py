@@ -53,7 +53,7 @@ def smooth(picture: Tensor, row: list[float], size: tuple[int, int]) -> Tensor:
 
 def _doubled(picture: Tensor) -> Tensor:
     """Return (h, w) as (2h, 2w), interpolated by Catmull-Rom's cubic."""
-    early = torch.from_numpy(geometry.CATMULL_ROM).float().to(picture.device)
+    early = torch.from_numpy(geometry.catmull_rom(-0.25)).float().to(picture.device)
     kernels = torch.stack(
         [torch.outer(rows, columns) for rows in (early, early.flip(0)) for columns in (early, early.flip(0))]
     )

@@ -43,7 +43,7 @@ def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tenso
 
 @triton.jit
 def _cubic(distance):
-    """Return the weight of a sample: Catmull-Rom's cubic at quarters, linear between them (`geometry.CATMULL_ROM`)."""
+    """Return the weight of a sample: Catmull-Rom's cubic at quarters, linear between them (`geometry.catmull_rom(-0.25)`)."""
     at = tl.abs(distance) * 2 + 0.5  # the quarters 1/4, 3/4, ... are 1, 2, ...
     weight = tl.where(at < 1, 0.8671875, 0.8671875 - (at - 1) * 0.640625)
     weight = tl.where(at < 2, weight, 0.2265625 - (at - 2) * 0.296875)
