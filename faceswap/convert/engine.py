@@ -16,7 +16,8 @@ from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
-from faceswap.convert.grain import Grain, GrainMatcher, measure
+from faceswap.convert.grain import Grain, GrainMatcher
+from faceswap.convert.grain_seen import GrainSeen, look
 from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker
 from faceswap.convert.match import ColorMatcher, Looks
@@ -72,8 +73,8 @@ class _Place:
     """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
-    noise: tuple[float, float]
-    """Of the footage there (`grain.measure`)."""
+    grain: GrainSeen
+    """Of the footage there."""
 
 
 class SwapEngine:
@@ -154,9 +155,9 @@ class SwapEngine:
                 with self._times.measure("mask"):
                     segmentation = self._masks.segment(frame, face, crop, settings)
                 with self._times.measure("match"):
-                    noise = measure(frame, face)
+                    grain = look(frame, face)
                 places.append(
-                    _Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, noise)
+                    _Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, grain)
                 )
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
@@ -191,6 +192,9 @@ class SwapEngine:
                 for place, new, mask in zip(places, matched, shaped, strict=True)
             ]
             matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
+        for place in places:  # all first: the first frame of a shot alone does not tell grain from texture
+            if place.settings.grain != "off":
+                self._grain.observe((place.shot, place.face.track), place.grain)
         return [
             Layer(place.face.track, raw, Patch(new, mask, place.patch.patch_from_frame), self._grain_of(place))
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
@@ -227,23 +231,20 @@ class SwapEngine:
 
     def _define(self, place: _Place, new: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the swapped patch as sharp as the footage."""
-        noise = place.noise[0] if np.isfinite(place.noise[0]) else 0.0
         shrunk = min(1.0, geometry.scale_of(place.patch.patch_from_frame))  # shrinking averages noise away
         return self._definition.match(
             (place.shot, place.face.track),
             new,
             place.patch.pixels,
             mask,
-            noise=noise * shrunk,
+            noise=place.grain.fine * shrunk,
             strength=place.settings.sharpness,
         )
 
     def _grain_of(self, place: _Place) -> Grain | None:
         if place.settings.grain == "off":
             return None
-        key = (place.shot, place.face.track)
-        self._grain.observe(key, place.noise)
-        return self._grain.grain_of(key, place.frame, place.face)
+        return self._grain.grain_of((place.shot, place.face.track), place.frame, place.face)
 
     def _swap(self, role: Role, patches: Sequence[Patch]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         pixels: list[np.ndarray] = []
