@@ -19,7 +19,8 @@ from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
-from faceswap.convert.grain import Grain, GrainMatcher, measure
+from faceswap.convert.grain import Grain, GrainMatcher
+from faceswap.convert.grain_seen import GrainSeen, look
 from faceswap.convert.light import keep_light
 from faceswap.convert.mask import MaskInput, MaskMaker, faded, rough_place
 from faceswap.convert.match import ColorMatcher, Looks
@@ -85,8 +86,8 @@ class _Place:
     """What a segmentation network says of the patch; None = there is none."""
     restorable: Restorable | None
     """What restoring needs of the frame; None = it is not restored."""
-    noise: tuple[float, float]
-    """Of the footage there (`grain.measure`)."""
+    grain: GrainSeen
+    """Of the footage there."""
 
 
 class _Output(NamedTuple):
@@ -220,10 +221,10 @@ class SwapEngine:
                     segmentation = self._masks.segment(frame, face, crop, settings)
                 restorable = self._restoration.look(frame, face, crop, settings)
                 with self._times.measure("match"):
-                    noise = measure(frame, face)
+                    grain = look(frame, face)
                 places.append(
                     _Place(
-                        i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, restorable, noise
+                        i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, restorable, grain
                     )
                 )
         self._recent.extend(places)
@@ -282,6 +283,9 @@ class SwapEngine:
                 for place, new, mask in zip(places, matched, shaped, strict=True)
             ]
             matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
+        for place in places:  # all first: the first frame of a shot alone does not tell grain from texture
+            if place.settings.grain != "off":
+                self._grain.observe((place.shot, place.face.track), place.grain)
         return [
             Layer(
                 place.face.track,
@@ -340,23 +344,20 @@ class SwapEngine:
 
     def _define(self, place: _Place, new: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the swapped patch as sharp as the footage."""
-        noise = place.noise[0] if np.isfinite(place.noise[0]) else 0.0
         shrunk = min(1.0, geometry.scale_of(place.patch.patch_from_frame))  # shrinking averages noise away
         return self._definition.match(
             (place.shot, place.face.track),
             new,
             place.patch.pixels,
             mask,
-            noise=noise * shrunk,
+            noise=place.grain.fine * shrunk,
             strength=place.settings.sharpness,
         )
 
     def _grain_of(self, place: _Place) -> Grain | None:
         if place.settings.grain == "off":
             return None
-        key = (place.shot, place.face.track)
-        self._grain.observe(key, place.noise)
-        return self._grain.grain_of(key, place.frame, place.face)
+        return self._grain.grain_of((place.shot, place.face.track), place.frame, place.face)
 
 
 def _by_role(places: Sequence[_Place]) -> dict[Role, list[int]]:

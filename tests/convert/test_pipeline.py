@@ -78,7 +78,7 @@ def convert(clip: Path, model: SwapModel | Path, output: Path | None, **over: An
 
 
 def index_beside(output: Path) -> FaceIndex:
-    (path,) = (output.parent / ".faceswap").iterdir()
+    (path,) = (output.parent / ".faceswap").glob("*.db")
     return FaceIndex.load(path)
 
 
@@ -120,7 +120,7 @@ def test_picture_is_filtered_first_and_the_other_streams_stay(clip: Path, model:
     again = convert(clip, model, output, config=config, overwrite=True)
     assert again.has_reused_index
     kept = sorted(path.name.split(".", 1)[1] for path in (clip.parent / ".faceswap").iterdir())
-    assert kept == ["faces.db", "filtered.mp4"]
+    assert kept == ["faces.db", "filtered.mp4", "mkv.settings.toml"]
 
 
 def test_frames_that_were_not_chosen_stay_bit_for_bit(clip: Path, model: SwapModel) -> None:
@@ -324,7 +324,7 @@ def test_index_that_does_not_fit_is_made_anew(clip: Path, model: SwapModel, tmp_
     convert(clip, model, tmp_path / "out.mkv")
     config = LOSSLESS
     if change == "damaged":
-        (path,) = (tmp_path / ".faceswap").iterdir()
+        (path,) = (tmp_path / ".faceswap").glob("*.db")
         path.write_bytes(b"scribble")
     else:
         config = LOSSLESS.model_copy(update={"min_face_px": 30})
