@@ -19,6 +19,7 @@ from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.range import span
+from faceswap.convert.seal import watermark_id
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.smart import CopyPlan, fitted, plan_copies
@@ -83,6 +84,8 @@ class Made:
     """Frames that are the source's own packets."""
     num_resumed: int
     """Frames that an earlier run had finished."""
+    watermark_id: int | None
+    """What the frames' watermark says; None = they have none."""
 
 
 def make_output(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Made:
@@ -118,6 +121,8 @@ def _plan_copies(run: ConvertRun, index: FaceIndex, casting: Casting) -> CopyPla
         raise _NothingToCopyError("overlay, matte and raw are made of every frame")
     if plan.encode.muxer == PICTURES:
         raise _NothingToCopyError("pictures are made of every frame")
+    if plan.config.label is not None:
+        raise _NothingToCopyError("the label is drawn on every frame")
     if plan.picture != plan.input:
         raise _NothingToCopyError("its picture went through a filter")
     if facts_in(plan.work_path) == _job_facts(run, casting, None):
@@ -147,15 +152,23 @@ def wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
 
 
 def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor, copies: CopyPlan | None) -> Made:
-    plan = run.plan
-    frames = wanted_frames(plan, index)
+    frames = wanted_frames(run.plan, index)
     facts = _job_facts(run, casting, copies)
+    plan = replace(run.plan, watermark_id=watermark_id(facts))
+    run = replace(run, plan=plan)
     painted = painted_masks(plan, index, casting, settings)
     segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
     with open_work_folder(plan.work_path, facts) as work:
         done = work.take_stock(segments, index.frames.pts.tolist())
         job = RenderJob(
-            plan, run.models, casting, painted.masks, settings, work.path, any(s.is_copied for s in segments)
+            plan,
+            run.models,
+            casting,
+            painted.masks,
+            settings,
+            work.path,
+            any(s.is_copied for s in segments),
+            float(index.frames.pts[frames[0]] * index.frames.time_base),
         )
         _render(run, job, index, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
@@ -185,6 +198,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         checks=checks.figures,
         frames=frames,
         num_copied=copies.num_copied if copies else 0,
+        watermark_id=plan.watermark_id,
         num_resumed=sum(record.stop - record.start for record in done.values()),
     )
 

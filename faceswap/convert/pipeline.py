@@ -91,6 +91,7 @@ def convert_clip(
         output=plan.output,
         identity=", ".join(dict.fromkeys(role.identity for role in casting.roles.values())),
         model_sha256=plan.mark.model_sha256,
+        watermark=None if made.watermark_id is None else f"{made.watermark_id:010x}",
         casting=tuple(casting_rows(index, casting)),
         frames=num_frames,
         faces=sum(map(len, chosen.values())),

@@ -23,6 +23,7 @@ from faceswap.media.reader import VideoReader
 from faceswap.media.sequence import KINDS, plan_pictures, sequence_target
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
+from faceswap.provenance.label import Label
 from faceswap.provenance.mark import Mark
 from faceswap.types import FieldOrder
 
@@ -51,6 +52,8 @@ class ConvertPlan:
     index_path: Path
     has_index: bool
     mark: Mark
+    watermark_id: int | None
+    """Set when the job's facts are known (`make`); None = frames get no watermark."""
     notes: tuple[str, ...]
 
     @property
@@ -99,6 +102,8 @@ def plan_convert(
     encode = _plan_pictures_or_clip(info, target, config)
     check_packages(encode, config)
     check_masks(config, info)
+    if config.label_wish is not None:
+        Label(config.label_wish, info)  # refused now if it cannot be drawn
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
     has_index = load_index(place, digest, detector, config.min_face_px) is not None
@@ -117,6 +122,7 @@ def plan_convert(
         index_path=place,
         has_index=has_index,
         mark=Mark.of_models([model.manifest_sha256 for model in models]),
+        watermark_id=None,
         notes=(*info.notes, *encode.losses, *(() if has_index else replaced_notes(place, digest))),
     )
 

@@ -21,6 +21,8 @@ class ConvertReport:
     """Whose face appears; several separated by commas."""
     model_sha256: str
     """Several separated by commas, as in the mark."""
+    watermark: str | None
+    """Id in the frames' watermark, ten hexadecimal digits; None = they have none."""
     casting: tuple[Mapping[str, Any], ...]
     """For each track who it becomes and why (docs/formats/events.md)."""
     frames: int
