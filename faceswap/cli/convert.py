@@ -14,6 +14,7 @@ from faceswap.cli.convert_options import (
     EncodingOptions,
     ExtentOptions,
     FootageOptions,
+    MarkOptions,
     PeopleOptions,
     PictureOptions,
     SettingsOption,
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
             "faceswap convert scene.mp4 -m models/data --keep eyes,mouth --mask painted",
             "faceswap convert film.mkv -m models/data --settings film.toml",
             "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
+            "faceswap convert scene.mp4 -m models/data --label eu-ai --label-seconds 5",
             "faceswap convert scene.mp4 -m models/data --auto",
             "faceswap convert scene.mp4 -m models/data --track 3,7",
             "faceswap convert scene.mp4 -m models/data --person picard.jpg --id-encoder arcface.onnx",
@@ -66,6 +68,7 @@ def register(app: typer.Typer) -> None:
         extent: ExtentOptions,
         consent: ConsentOptions,
         signing: SigningOptions,
+        marks: MarkOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
@@ -99,7 +102,7 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        given = settings_of(people, picture, encoding, footage, extent) | {
+        given = settings_of(people, picture, encoding, footage, extent, marks) | {
             "figures": strict or figures,
             "runner": runner,
         }

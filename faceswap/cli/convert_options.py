@@ -269,8 +269,27 @@ def provenance_of(consent: ConsentOptions, signing: SigningOptions) -> Provenanc
     return replace(signing.wish, consent=ConsentWish(tuple(consent.consent or ()), consent.project))
 
 
+@dataclass(frozen=True, slots=True)
+class MarkOptions:
+    """What viewers and detectors see."""
+
+    watermark: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the invisible mark is: frame or face [auto: face in lossless and mastering formats, else frame]."
+        ),
+    ] = None
+    label: Annotated[
+        str | None, typer.Option(metavar="eu-ai|cn-aigc|TEXT", help="Write a visible label into the picture.")
+    ] = None
+    label_place: Annotated[
+        str | None, typer.Option(help="Its corner: bottom-left [default], bottom-right, top-left, top-right.")
+    ] = None
+    label_seconds: Annotated[float | None, typer.Option(help="Show it so long from the start [always].")] = None
+
+
 def settings_of(
-    people: PeopleOptions, *others: PictureOptions | EncodingOptions | FootageOptions | ExtentOptions
+    people: PeopleOptions, *others: PictureOptions | EncodingOptions | FootageOptions | ExtentOptions | MarkOptions
 ) -> dict[str, Any]:
     """Return what was said, for `config_of`; None = left out.
 

@@ -62,11 +62,6 @@ class Grain:
         return noise * np.float32(color.code_scale(frame.color).linear[0, 0])
 
 
-def tile_starts(seed: int) -> NDArray[np.int64]:
-    """Return (2, 2): where in each of the two tiles the noise of a face begins, y and x."""
-    return np.random.default_rng(seed).integers(0, TILE, (2, 2))
-
-
 def seed_of(frame: int, face: Face) -> int:
     """Return the seed of the noise over a face."""
     return zlib.crc32(np.round(face.box, 3).tobytes() + frame.to_bytes(8) + (face.track + 1).to_bytes(8))
@@ -158,5 +153,4 @@ class GrainMatcher:
         planes = tuple(fitted(of) if np.nanmax(of[:2]) >= UNSEEN**2 else () for of in track.energies)
         if not any(planes):
             return None
-        seed = zlib.crc32(np.round(face.box, 3).tobytes() + frame.to_bytes(8) + (face.track + 1).to_bytes(8))
-        return Grain(planes, seed, track.last.chroma_shift)
+        return Grain(planes, seed_of(frame, face), track.last.chroma_shift)

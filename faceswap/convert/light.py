@@ -16,15 +16,15 @@ GAMMA = 2.2
 """Stands for the footage's transfer curve: a ratio of blurred light needs no better."""
 SIGMA = 0.11
 """Of the coarse band, in sides of the patch: wider than features, narrower than the light across a face."""
-_EDGE_SIGMA = 0.02
+EDGE_SIGMA = 0.02
 """Of the band that is blended along the edge."""
-_EDGE_DEPTH = 0.08
+EDGE_DEPTH = 0.08
 """How far inside the mask's contour it is the swap's again, in sides of the patch: before the eyes begin."""
-_EDGE_MOST = 0.15
+EDGE_MOST = 0.15
 """Largest step at the edge that is taken for light: what differs more is hair."""
-_MAX_GAIN = 1.8
-_MIN_WEIGHT = 0.02
-_FLOOR = 0.002
+MAX_GAIN = 1.8
+MIN_WEIGHT = 0.02
+FLOOR = 0.002
 """Linear light below which a ratio means nothing."""
 
 
@@ -50,36 +50,36 @@ def keep_light(
 
 def _gains(swapped: NDArray, original: NDArray, weight: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
     """Return (3, S, S) factors that give the patch the original's coarsest band: a ratio in linear light (light multiplies)."""
-    size, step = len(weight), _step(len(weight), _SIGMA)
-    sigma = _SIGMA * size / step
+    size, step = len(weight), _step(len(weight), SIGMA)
+    sigma = SIGMA * size / step
     small = _shrunk(weight, step)
     low_weight = _blurred(small, sigma)
-    known = np.clip(low_weight / (4 * _MIN_WEIGHT), 0, 1)
+    known = np.clip(low_weight / (4 * MIN_WEIGHT), 0, 1)
     gains = []
     for planes in zip(swapped, original, strict=True):
         new, old = (_blurred(_light(_shrunk(plane * weight, step), small), sigma) for plane in planes)
-        share = np.maximum(low_weight, _MIN_WEIGHT)
-        gain = np.clip((old / share + _FLOOR) / (new / share + _FLOOR), 1 / _MAX_GAIN, _MAX_GAIN)
+        share = np.maximum(low_weight, MIN_WEIGHT)
+        gain = np.clip((old / share + FLOOR) / (new / share + FLOOR), 1 / MAX_GAIN, MAX_GAIN)
         # Far from the mask nothing is known; the gain fades to 1 there, where nothing is seen anyway.
-        gains.append(_enlarged(1 + known * (gain ** np.float32(strength / _GAMMA) - 1), size))
+        gains.append(_enlarged(1 + known * (gain ** np.float32(strength / GAMMA) - 1), size))
     return np.stack(gains)
 
 
 def _light(weighted: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return weighted linear light of weighted coded values."""
-    return np.power(np.clip(weighted / np.maximum(weight, 1e-3), 0, 1), np.float32(_GAMMA)) * weight
+    return np.power(np.clip(weighted / np.maximum(weight, 1e-3), 0, 1), np.float32(GAMMA)) * weight
 
 
 def _edge_steps(swapped: NDArray, original: NDArray, weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (3, S, S): what is to be added along the mask's edge, so that the band above features goes on across it."""
-    size, step = len(weight), _step(len(weight), _EDGE_SIGMA)
-    sigma = _EDGE_SIGMA * size / step
-    depth = cv2.distanceTransform((weight > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / np.float32(_EDGE_DEPTH * size)
+    size, step = len(weight), _step(len(weight), EDGE_SIGMA)
+    sigma = EDGE_SIGMA * size / step
+    depth = cv2.distanceTransform((weight > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / np.float32(EDGE_DEPTH * size)
     inside = _shrunk(np.minimum(depth, 1), step)
     near = 1 - inside * inside * (3 - 2 * inside)
-    share = np.maximum(_blurred(_shrunk(weight, step), sigma), _MIN_WEIGHT)
+    share = np.maximum(_blurred(_shrunk(weight, step), sigma), MIN_WEIGHT)
     steps = (_blurred(_shrunk((old - new) * weight, step), sigma) for new, old in zip(swapped, original, strict=True))
-    return np.stack([_enlarged(near * np.clip(each / share, -_EDGE_MOST, _EDGE_MOST), size) for each in steps])
+    return np.stack([_enlarged(near * np.clip(each / share, -EDGE_MOST, EDGE_MOST), size) for each in steps])
 
 
 def _step(size: int, sigma: float) -> int:

@@ -135,6 +135,8 @@ def _plan_copies(run: ConvertRun, index: FaceIndex, casting: Casting) -> CopyPla
         raise _NothingToCopyError("overlay, matte and raw are made of every frame")
     if plan.encode.muxer == PICTURES:
         raise _NothingToCopyError("pictures are made of every frame")
+    if plan.config.label is not None:
+        raise _NothingToCopyError("the label is drawn on every frame")
     if plan.picture != plan.input:
         raise _NothingToCopyError("its picture went through a filter")
     if facts_in(plan.work_path) == _job_facts(run, casting, None):
@@ -172,7 +174,14 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
     with open_work_folder(plan.work_path, facts) as work:
         done = work.take_stock(segments, index.frames.pts.tolist())
         job = RenderJob(
-            plan, run.models, casting, painted.masks, settings, work.path, any(s.is_copied for s in segments)
+            plan,
+            run.models,
+            casting,
+            painted.masks,
+            settings,
+            work.path,
+            any(s.is_copied for s in segments),
+            float(index.frames.pts[frames[0]] * index.frames.time_base),
         )
         if any(not s.is_copied and s.number not in done for s in segments):
             job = replace(job, looks=_looks(run, job, index, work))

@@ -108,6 +108,7 @@ def convert_clip(
         identity=", ".join(casting.identities),
         model_sha256=plan.mark.model_sha256,
         consents=tuple(record.record_id for record in plan.consents),
+        watermark=plan.mark.id,
         casting=tuple(casting_rows(index, casting)),
         frames=num_frames,
         faces=sum(map(len, chosen.values())),

@@ -26,6 +26,7 @@ from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
 from faceswap.provenance.consent import ConsentRecord
 from faceswap.provenance.consent_rules import ConsentDesk
+from faceswap.provenance.label import Label
 from faceswap.provenance.mark import Mark
 from faceswap.provenance.mark_id import id_text, mark_id
 from faceswap.provenance.signer import installation_signer, signer_of
@@ -113,6 +114,8 @@ def plan_convert(
     encode = _plan_pictures_or_clip(info, target, config)
     check_packages(encode, config)
     check_masks(config, info)
+    if config.label_wish is not None:
+        Label(config.label_wish, info)  # refused now if it cannot be drawn
     provenance = provenance or ProvenanceWish()
     consents = _consents(wish, models, provenance)
     digest = fingerprint(source)

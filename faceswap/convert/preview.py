@@ -85,7 +85,7 @@ class PreviewReport:
     """(h, w) px of the picture."""
     has_reused_index: bool
     is_exact: bool
-    """The pixels are those of `convert` before it encodes."""
+    """The pixels are those of `convert` before it marks and encodes."""
     seconds: float
     notes: tuple[str, ...]
 
@@ -139,8 +139,8 @@ def preview_clip(
 ) -> PreviewReport:
     """Render single frames of a clip into a marked PNG picture.
 
-    Where the clip's face index is kept (beside the clip or the output), the pixels are those of `convert` before it encodes.
-    Otherwise only a stretch around each frame is analysed, which nearly gives the same.
+    Where the clip's face index is kept (beside the clip or the output), the pixels are those of `convert` before it marks and
+    encodes. Otherwise only a stretch around each frame is analysed, which nearly gives the same.
 
     Args:
         output: a .png file; None = <input>_preview.png. Earlier previews are replaced, other files only with `overwrite`.

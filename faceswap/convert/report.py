@@ -23,6 +23,8 @@ class ConvertReport:
     """Several separated by commas, as in the mark."""
     consents: tuple[str, ...]
     """Ids of the records that allow the faces which are shown."""
+    watermark: str
+    """Id in the frames' watermark, ten hexadecimal digits."""
     casting: tuple[Mapping[str, Any], ...]
     """For each track who it becomes and why (docs/formats/events.md)."""
     frames: int

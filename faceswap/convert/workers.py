@@ -57,6 +57,8 @@ class RenderJob:
     is_spliced: bool
     looks: Looks | None = None
     """Colours of whole shots where they are wanted (`shot_look`)."""
+    start_seconds: float = 0.0
+    """When the first frame that is wanted is shown."""
 
     def renderer(self, index: FaceIndex, times: StageTimes, reader: SeekableReader | None = None) -> SegmentRenderer:
         """Return a renderer with an engine of its own.
@@ -90,7 +92,7 @@ class RenderJob:
 
     def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
         """Return where rendered frames go."""
-        products = products_of(self.plan)
+        products = products_of(self.plan, self.start_seconds)
         return SegmentSink(WorkFolder(self.work), products, times, on_segment, is_spliced=self.is_spliced)
 
 
