@@ -61,7 +61,7 @@ def test_lossless_output_keeps_every_sample_that_no_face_covers(
     clip: Path, model: SwapModel, lossless: tuple[Path, ConvertReport]
 ) -> None:
     output, _ = lossless
-    (path,) = (output.parent / ".faceswap").iterdir()
+    (path,) = (output.parent / ".faceswap").glob("*.db")
     index = FaceIndex.load(path)
     for before, after in zip(VideoReader(clip), VideoReader(output), strict=True):
         square = np.ones((1, model.crop.size, model.crop.size), np.float32)
