@@ -161,7 +161,7 @@ def loaded_models(
 
 
 def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
-    reader = VideoReader(run.plan.picture, run.plan.picture_stream)
+    reader = VideoReader(run.plan.picture, run.plan.picture_stream, on_gpu=run.plan.on_gpu)
     with run.times.measure("analyse"):
         index = analyse(
             reader, detector, min_face_px=run.plan.config.min_face_px, on_progress=run.on_progress, stop=run.stop

@@ -62,7 +62,7 @@ class RenderJob:
         found, _ = chosen_faces(index, self.casting, config.choice)
         chosen = self.settings.steadied(found, {shot.start for shot in index.shots})
         engine = SwapEngine(self.models, self.casting.roles, config, times, self.painted, self.settings)
-        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream)
+        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream, on_gpu=self.plan.on_gpu)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
         in_fields = engine_for(engine, self.plan.field_order, chosen, is_tagged=is_tagged)
