@@ -28,7 +28,7 @@ from faceswap.files import remove_stale_temporaries, temporary_beside
 from faceswap.interrupt import stop_on_signal
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
-from faceswap.progress import OnProgress, StageTimes, ignore_progress
+from faceswap.progress import OnProgress, StageTimes, ignore_progress, used_cpu_seconds
 
 
 def convert_clip(
@@ -63,7 +63,7 @@ def convert_clip(
         UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError: in one line, with the remedy.
         InterruptedRunError: stopped by a signal; the same call continues.
     """
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), used_cpu_seconds()
     if jobs < 1:
         raise UsageError(f"--jobs {jobs} is not a number of processes; use 1 or more")
     models = loaded_models(model, device)
@@ -99,6 +99,7 @@ def convert_clip(
         frames_resumed=made.num_resumed,
         skipped=skipped,
         seconds=round(seconds, 3),
+        cpu_seconds=round(used_cpu_seconds() - cpu_start, 3),
         fps=round(num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(num_frames),
         network=tuple({**asdict(choice), "words": choice.words} for choice in made.runners),
