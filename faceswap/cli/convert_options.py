@@ -196,6 +196,9 @@ class FootageOptions:
             help="First field: tff, bff; progressive = both show the same moment; auto = as tagged [default]."
         ),
     ] = None
+    decode: Annotated[
+        str | None, typer.Option(help="Where the clip is decoded: cpu [default]; gpu = NVIDIA's decoder.")
+    ] = None
     video_stream: Annotated[
         int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
     ] = None

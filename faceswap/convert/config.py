@@ -59,6 +59,8 @@ class ConvertConfig(FaceSettings):
     "otio" timeline of the shots."""
     copy_untouched: bool = False
     """Copy the source's packets where no face is swapped, encode only the rest."""
+    decode: Literal["cpu", "gpu"] = "cpu"
+    """Where the clip is decoded; "gpu" = on the NVIDIA GPU, as far as it knows the codec."""
     video_stream: int | None = Field(None, ge=0)
     """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
     watermark: Literal["auto", "frame", "face"] = "auto"

@@ -29,7 +29,7 @@ from faceswap.files import remove_stale_temporaries, temporary_beside
 from faceswap.interrupt import stop_on_signal
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
-from faceswap.progress import OnProgress, StageTimes, ignore_progress
+from faceswap.progress import OnProgress, StageTimes, ignore_progress, used_cpu_seconds
 from faceswap.provenance.wish import ProvenanceWish
 
 
@@ -68,7 +68,7 @@ def convert_clip(
         ConsentError: no consent is on record for a face that would be shown, or it does not allow this.
         InterruptedRunError: stopped by a signal; the same call continues.
     """
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), used_cpu_seconds()
     if jobs < 1:
         raise UsageError(f"--jobs {jobs} is not a number of processes; use 1 or more")
     models = loaded_models(model, device)
@@ -116,6 +116,7 @@ def convert_clip(
         frames_resumed=made.num_resumed,
         skipped=skipped,
         seconds=round(seconds, 3),
+        cpu_seconds=round(used_cpu_seconds() - cpu_start, 3),
         fps=round(num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(num_frames),
         network=tuple({**asdict(choice), "words": choice.words} for choice in made.runners),
@@ -189,7 +190,7 @@ def loaded_models(
 
 
 def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
-    reader = VideoReader(run.plan.picture, run.plan.picture_stream)
+    reader = VideoReader(run.plan.picture, run.plan.picture_stream, on_gpu=run.plan.on_gpu)
     with run.times.measure("analyse"):
         index = analyse(
             reader, detector, min_face_px=run.plan.config.min_face_px, on_progress=run.on_progress, stop=run.stop

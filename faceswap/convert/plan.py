@@ -18,6 +18,7 @@ from faceswap.files import file_state, fingerprint, short_name
 from faceswap.interrupt import StopRequest
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
 from faceswap.media.ffmpeg_filter import filtered_clip
+from faceswap.media.hardware import why_not_on_gpu
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.media.sequence import KINDS, plan_pictures, sequence_target
@@ -61,6 +62,8 @@ class ConvertPlan:
     provenance: ProvenanceWish
     consents: tuple[ConsentRecord, ...]
     """That allow the faces which are shown."""
+    on_gpu: bool
+    """The clip is decoded on the GPU."""
     notes: tuple[str, ...]
 
     @property
@@ -118,6 +121,7 @@ def plan_convert(
         Label(config.label_wish, info)  # refused now if it cannot be drawn
     provenance = provenance or ProvenanceWish()
     consents = _consents(wish, models, provenance)
+    not_on_gpu = why_not_on_gpu(info) if config.decode == "gpu" else None
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
     has_index = load_index(place, digest, detector, config.min_face_px) is not None
@@ -138,7 +142,13 @@ def plan_convert(
         mark=_mark(digest, models, consents, wish, config, provenance),
         provenance=provenance,
         consents=consents,
-        notes=(*info.notes, *encode.losses, *(() if has_index else replaced_notes(place, digest))),
+        on_gpu=config.decode == "gpu" and not_on_gpu is None,
+        notes=(
+            *info.notes,
+            *([not_on_gpu] if not_on_gpu else []),
+            *encode.losses,
+            *(() if has_index else replaced_notes(place, digest)),
+        ),
     )
 
 
@@ -198,6 +208,7 @@ def with_filter(plan: ConvertPlan, detector: str, on_progress: OnProgress, stop:
         fingerprint=digest,
         index_path=place,
         has_index=load_index(place, digest, detector, config.min_face_px) is not None,
+        on_gpu=False,  # what the filter made may be of another kind
         notes=(f"the picture went through FFmpeg's filter {graph!r} first", *info.notes, *encode.losses),
     )
 

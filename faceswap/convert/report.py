@@ -39,6 +39,8 @@ class ConvertReport:
     """Faces or frames left as they were, by reason."""
     seconds: float
     """Everything, from loading the model to the final rename."""
+    cpu_seconds: float
+    """The processor's, all threads and processes together, for the same."""
     fps: float
     ms_per_frame: Mapping[str, float]
     """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""

@@ -69,7 +69,7 @@ class RenderJob:
             reader: gives the frames of the index; None = the clip, opened anew.
         """
         chosen = self.chosen(index)
-        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream)
+        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream, on_gpu=self.plan.on_gpu)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
         in_fields = engine_for(self.engine(times), self.plan.field_order, chosen, is_tagged=is_tagged)
