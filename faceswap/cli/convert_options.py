@@ -110,6 +110,9 @@ class PictureOptions:
     sharpness: Annotated[
         float | None, typer.Option(help="How far the face is made as sharp as the footage, 0 to 1 [1].")
     ] = None
+    morph: Annotated[
+        float | None, typer.Option(help="Share of the source's looks, 0 to 1 [1]; below 1 for amp models only.")
+    ] = None
     grain: Annotated[str | None, typer.Option(help="match = the footage's grain on the face too [default]; off.")] = (
         None
     )

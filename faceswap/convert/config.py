@@ -60,6 +60,8 @@ class ConvertConfig(FaceSettings):
     """Copy the source's packets where no face is swapped, encode only the rest."""
     video_stream: int | None = Field(None, ge=0)
     """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
+    morph: float = Field(1.0, ge=0, le=1)
+    """Share of the source's looks, 0 = the target's; below 1 for `amp` networks only."""
     figures: bool = True
     """Measure the result in a few places and say how good it is."""
     batch: int = Field(8, ge=1, le=64)

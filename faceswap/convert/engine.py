@@ -235,7 +235,7 @@ class SwapEngine:
         network_masks: list[np.ndarray | None] = []
         for start in range(0, len(patches), self._config.batch):
             batch = np.stack([patch.pixels for patch in patches[start : start + self._config.batch]])
-            output = self._models[role.model].swap(torch.from_numpy(batch), to=role.identity)
+            output = self._models[role.model].swap(torch.from_numpy(batch), to=role.identity, morph=self._config.morph)
             pixels += list(output.pixels.cpu().numpy())
             network_masks += list(output.mask.cpu().numpy()) if output.mask is not None else [None] * len(batch)
         return pixels, network_masks

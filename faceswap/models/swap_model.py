@@ -52,11 +52,15 @@ class SwapModel:
 
     @classmethod
     def load(cls, path: Path | str, *, device: str = "auto", precision: str = "auto") -> SwapModel:
-        """Load the newest checkpoint that verifies from a model folder (or one checkpoint folder).
+        """Load the newest checkpoint that verifies from a model folder (or one checkpoint folder), or a .dfm or .onnx file.
 
         Raises:
-            CheckpointError: none verifies. DeviceError: no such device.
+            CheckpointError: none verifies. UnsupportedInputError: a file of no known kind. DeviceError: no such device.
         """
+        if Path(path).suffix in (".dfm", ".onnx"):
+            from faceswap.models.onnx_model import load_onnx
+
+            return load_onnx(Path(path), choose_compute(device, "fp32"))
         checkpoint = find_checkpoint(Path(path))
         return cls.from_checkpoint(checkpoint, choose_compute(device, precision))
 
@@ -112,15 +116,23 @@ class SwapModel:
         """
         return rebuild_scores(self._network, self._on_device(patches), self.crop)
 
+    @property
+    def has_morph(self) -> bool:
+        """True when `swap` listens to `morph`."""
+        return self._network.has_morph
+
     def _require_morph(self, morph: float) -> None:
         if not 0 <= morph <= 1:
             raise UsageError(f"morph is {morph:g}; allowed: 0 (the target's looks) to 1 (the source's)")
-        if morph < 1 and not self._network.has_morph:
+        if morph < 1 and not self.has_morph:
             raise UsageError(f"the network {self.spec.network.name!r} has no morph; train an 'amp' to have it")
 
-    def _on_device(self, patches: Tensor) -> Tensor:
+    def _require_size(self, patches: Tensor) -> None:
         size = self.crop.size
         if patches.shape[1:] != (3, size, size):
             raise ShapeError(f"patches of shape {tuple(patches.shape)} do not fit a model of (B, 3, {size}, {size})")
+
+    def _on_device(self, patches: Tensor) -> Tensor:
+        self._require_size(patches)
         on_device = patches.to(self.compute.device, self.compute.dtype)
         return on_device.contiguous(memory_format=self.compute.memory_format)
