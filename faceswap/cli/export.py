@@ -49,3 +49,37 @@ def register(app: typer.Typer) -> None:
             f"run back by onnxruntime it differs from the model by {report.max_difference:.2g} at most"
         )
         run.console.event("export", **asdict(report) | {"path": str(report.path)})
+
+    @command(
+        app,
+        examples(
+            "faceswap import-model dfl/model -m models/kim --source kim --target lee",
+            "faceswap import-model dfl/model -m models/kim --source kim --target lee --name new_SAEHD --options ud",
+        ),
+        name="import-model",
+    )
+    def import_model(
+        run: Run,
+        folder: Annotated[Path, typer.Argument(help="Folder with the .npy files of a DeepFaceLab SAEHD or AMP model.")],
+        model: Annotated[Path, typer.Option("--model", "-m", help="Model folder to make.")],
+        source: Annotated[str, typer.Option(help="Name for its source (src).")] = "source",
+        target: Annotated[str, typer.Option(help="Name for its destination (dst).")] = "target",
+        name: Annotated[
+            str | None, typer.Option(help="What the files begin with, if there are several models.")
+        ] = None,
+        options: Annotated[
+            str | None, typer.Option(help="Letters u, d, t, c of the architecture; default: as its .dat says.")
+        ] = None,
+        face_type: Annotated[str | None, typer.Option(help="wf or f; default: as its .dat says.")] = None,
+    ) -> None:
+        """Make a model folder from DeepFaceLab's weights; nothing in their pickles is run."""
+        from faceswap.models.importing import import_dfl_model
+        from faceswap.models.work import work_of
+
+        made = import_dfl_model(folder, model, (source, target), name=name, options=options, face_type=face_type)
+        network, came_from = made.spec.network, made.document("train")["imported"]
+        run.console.note(f"{network.name} {network.size} px {network.options}: {work_of(network)}")
+        run.console.result(
+            f"{model}: {came_from['from']}, trained for {came_from['iterations']} iterations, as {source} and {target}; "
+            f"next: faceswap convert INPUT -m {model}"
+        )
