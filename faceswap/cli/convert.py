@@ -16,6 +16,7 @@ from faceswap.cli.convert_options import (
     PeopleOptions,
     PictureOptions,
     SettingsOption,
+    SourceOption,
     ToOption,
     settings_of,
 )
@@ -58,10 +59,7 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option("--output", "-o", help="Output file; default: INPUT_swapped.")
         ] = None,
         to: ToOption = None,
-        source: Annotated[
-            list[Path] | None,
-            typer.Option(help="Picture of the source's face, for .onnx files of inswapper's kind. May be repeated."),
-        ] = None,
+        source: SourceOption = None,
         settings: SettingsOption = None,
         encoding: EncodingOptions,
         people: PeopleOptions,

@@ -22,6 +22,10 @@ SettingsOption = Annotated[
         help="Settings, and [[override]] tables for shots, tracks or stretches; options win over it.",
     ),
 ]
+SourceOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="Picture of the source's face, for .onnx files of inswapper's kind. May be repeated."),
+]
 ToOption = Annotated[str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")]
 
 

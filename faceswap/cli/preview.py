@@ -13,6 +13,7 @@ from faceswap.cli.convert_options import (
     PeopleOptions,
     PictureOptions,
     SettingsOption,
+    SourceOption,
     ToOption,
     settings_of,
 )
@@ -41,7 +42,9 @@ def register(app: typer.Typer) -> None:
         input_path: Annotated[
             Path, typer.Argument(metavar="INPUT", help="The target: footage that receives the face.")
         ],
-        model: Annotated[list[Path], typer.Option("--model", "-m", help="Model folder; several with --map or --auto.")],
+        model: Annotated[
+            list[Path], typer.Option("--model", "-m", help="Model folder, .dfm or .onnx; several with --map or --auto.")
+        ],
         frame: Annotated[
             list[str],
             typer.Option(
@@ -69,6 +72,7 @@ def register(app: typer.Typer) -> None:
             typer.Option("--quick", help="Look at 24 frames before each only: nearly exact, for slow networks."),
         ] = False,
         to: ToOption = None,
+        source: SourceOption = None,
         settings: SettingsOption = None,
         people: PeopleOptions,
         picture: PictureOptions,
@@ -82,20 +86,25 @@ def register(app: typer.Typer) -> None:
         """Show single frames swapped, and compare settings, in seconds."""
         from faceswap.convert.overrides import config_of
         from faceswap.convert.preview import preview_clip
+        from faceswap.convert.sources import with_sources
         from faceswap.faces.registry import make_encoder
+        from faceswap.models.swap_model import SwapModel
 
         run.console.is_json = as_json
+        method = finder.make(run.device)
+        encoder = make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None
+        loaded = [SwapModel.load(path, device=run.device) for path in model]
         report = preview_clip(
             input_path,
-            model,
+            with_sources(loaded, source or (), method, encoder),
             output,
             wish=_wish(frame, grid or (), show, view, quick),
             to=to,
             config=config_of(settings, settings_of(people, picture, footage), "preview"),
             overwrite=overwrite,
             device=run.device,
-            detector=finder.make(run.device),
-            encoder=make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None,
+            detector=method,
+            encoder=encoder,
             on_progress=run.console.on_progress,
         )
         for text in report.notes:
