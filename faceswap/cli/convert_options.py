@@ -24,6 +24,10 @@ SettingsOption = Annotated[
         help="Settings, and [[override]] tables for shots, tracks or stretches; options win over it.",
     ),
 ]
+SourceOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="Picture of the source's face, for .onnx files of inswapper's kind. May be repeated."),
+]
 ToOption = Annotated[str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")]
 
 
@@ -133,6 +137,9 @@ class PictureOptions:
     ] = None
     sharpness: Annotated[
         float | None, typer.Option(help="How far the face is made as sharp as the footage, 0 to 1 [1].")
+    ] = None
+    morph: Annotated[
+        float | None, typer.Option(help="Share of the source's looks, 0 to 1 [1]; below 1 for amp models only.")
     ] = None
     grain: Annotated[str | None, typer.Option(help="match = the footage's grain on the face too [default]; off.")] = (
         None

@@ -72,6 +72,8 @@ class ConvertConfig(FaceSettings):
     """The corner it stands in."""
     label_seconds: float | None = Field(None, gt=0)
     """How long it is shown from the start; None = always."""
+    morph: float = Field(1.0, ge=0, le=1)
+    """Share of the source's looks, 0 = the target's; below 1 for `amp` networks only."""
     figures: bool = True
     """Measure the result in a few places and say how good it is."""
     batch: int = Field(8, ge=1, le=64)

@@ -150,7 +150,9 @@ def test_the_network_is_asked_once_for_all_cells(clip: Path, model: SwapModel, m
     keep_index(clip)
     calls = []
     real = SwapModel.swap
-    monkeypatch.setattr(SwapModel, "swap", lambda self, batch, to, **more: calls.append(len(batch)) or real(self, batch, to=to))
+    monkeypatch.setattr(
+        SwapModel, "swap", lambda self, batch, to, **more: calls.append(len(batch)) or real(self, batch, to=to)
+    )
     preview(clip, model, "30")
     alone, calls[:] = list(calls), []
     preview(clip, model, "30", grid=("match", "feather"))
@@ -191,7 +193,9 @@ def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeyp
     exact, _ = preview(clip, model, "38")
     sizes: list[int] = []
     real = SwapModel.swap
-    monkeypatch.setattr(SwapModel, "swap", lambda self, batch, to, **more: sizes.append(len(batch)) or real(self, batch, to=to))
+    monkeypatch.setattr(
+        SwapModel, "swap", lambda self, batch, to, **more: sizes.append(len(batch)) or real(self, batch, to=to)
+    )
     quick, report = preview(clip, model, "38", is_quick=True)
     assert (report.has_reused_index, report.is_exact) == (True, False)
     assert sum(sizes) == 24 + 1
