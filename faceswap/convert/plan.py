@@ -26,7 +26,7 @@ from faceswap.progress import OnProgress
 from faceswap.provenance.consent import ConsentRecord
 from faceswap.provenance.consent_rules import ConsentDesk
 from faceswap.provenance.mark import Mark
-from faceswap.provenance.mark_id import id_text, mark_id
+from faceswap.provenance.mark_id import MarkId, id_text, mark_id
 from faceswap.provenance.signer import installation_signer, signer_of
 from faceswap.provenance.wish import ProvenanceWish
 from faceswap.types import FieldOrder
@@ -60,6 +60,8 @@ class ConvertPlan:
     consents: tuple[ConsentRecord, ...]
     """That allow the faces which are shown."""
     notes: tuple[str, ...]
+    watermark: MarkId | None = None
+    """The id in the pixels of swapped frames; None = they get no watermark."""
 
     @property
     def picture_stream(self) -> int | None:

@@ -157,6 +157,14 @@ def test_a_record_out_of_a_file_is_kept_and_can_then_be_revoked(store: ConsentSt
         store.revoke(record.record_id, "me", "")
 
 
+def test_a_record_that_cannot_be_revoked_is_revoked_for_a_reason_only(store: ConsentStore) -> None:
+    record = record_of(revocable=False)
+    store.add(record)
+    with pytest.raises(UsageError, match="--reason"):
+        store.revoke(record.record_id, "me", " ")
+    assert store.revoke(record.record_id, "me", "the person asked").revoked_at is not None
+
+
 def test_a_record_is_found_by_every_hash_it_had(store: ConsentStore) -> None:
     record = record_of()
     store.add(record)

@@ -87,6 +87,12 @@ def test_a_mark_of_an_earlier_conversion_is_replaced() -> None:
     assert mark_in_metadata(metadata) == MARK
 
 
+def test_marks_of_earlier_versions_are_read() -> None:
+    old = Mark.from_json('{"digital_source_type": "x", "model_sha256": "ab", "statement": "s", "version": "0.0.1"}')
+    assert old == Mark("ab", version="0.0.1", statement="s", digital_source_type="x")
+    assert (old.id, old.consents) == ("", ())
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"version": 1}', "null", "not json"])
 def test_texts_that_are_no_mark_give_none(text: str) -> None:
     assert Mark.from_json(text) is None
