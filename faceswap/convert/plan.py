@@ -163,7 +163,7 @@ def _mark(
     signer_of(provenance)
     hashes = [model.manifest_sha256 for model in models]
     records = [record.sha256 for record in consents]
-    facts = [source, *hashes, *records, wish.words, config.model_dump_json()]
+    facts = [source, *hashes, *records, wish.words, config.model_dump_json(exclude={"figures"})]
     return Mark.of_models(hashes, records, id_text(mark_id(installation_signer().secret, facts)))
 
 
