@@ -135,7 +135,12 @@ def list_records(run: Run, as_json: _JSON = False) -> None:
         run.console.result("no consent records; make one: faceswap consent new NAME --basis BASIS --adult")
 
 
-@command(app, examples('faceswap consent revoke data-tng-3f --reason "asked for it by letter"'))
+@command(
+    app,
+    examples(
+        "faceswap consent revoke data-tng-3f", 'faceswap consent revoke data-tng-3f --reason "asked for it by letter"'
+    ),
+)
 def revoke(
     run: Run,
     word: _WORD,
@@ -149,7 +154,13 @@ def revoke(
     run.console.result(f"{record.record_id} is revoked; outputs made before are still marked with it")
 
 
-@command(app, examples("faceswap consent export data-tng-3f -o data-tng.consent.json"))
+@command(
+    app,
+    examples(
+        "faceswap consent export data-tng-3f -o data-tng.consent.json",
+        "faceswap consent export data-tng-3f -o data-tng/consent.json --overwrite",
+    ),
+)
 def export(
     run: Run,
     word: _WORD,

@@ -19,7 +19,8 @@ from faceswap.cli.main import main
 COMMANDS = ["demo", "extract", "train", "shots", "preview", "convert", "evaluate", "verify", "bench"]
 COMMANDS += ["recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
-COMMANDS += ["faceset show"]
+COMMANDS += ["faceset show", "provenance attach"]
+COMMANDS += [f"consent {name}" for name in ("new", "show", "list", "revoke", "export")]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 
