@@ -16,6 +16,7 @@ from faceswap.cli.convert_options import (
     FootageOptions,
     PeopleOptions,
     PictureOptions,
+    PlateOptions,
     SettingsOption,
     SigningOptions,
     ToOption,
@@ -66,6 +67,7 @@ def register(app: typer.Typer) -> None:
         extent: ExtentOptions,
         consent: ConsentOptions,
         signing: SigningOptions,
+        plate: PlateOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
@@ -107,7 +109,7 @@ def register(app: typer.Typer) -> None:
                 config=config,
                 overwrite=overwrite,
                 detector=method.name,
-                provenance=provenance_of(consent, signing),
+                provenance=provenance_of(consent, signing, plate),
             )
             values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
@@ -124,7 +126,7 @@ def register(app: typer.Typer) -> None:
             detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
-            provenance=provenance_of(consent, signing),
+            provenance=provenance_of(consent, signing, plate),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:
