@@ -17,6 +17,7 @@ from faceswap.cli.convert_options import (
     MarkOptions,
     PeopleOptions,
     PictureOptions,
+    PlateOptions,
     SettingsOption,
     SigningOptions,
     SourceOption,
@@ -75,6 +76,7 @@ def register(app: typer.Typer) -> None:
         consent: ConsentOptions,
         signing: SigningOptions,
         marks: MarkOptions,
+        plate: PlateOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
@@ -129,7 +131,7 @@ def register(app: typer.Typer) -> None:
                 config=config,
                 overwrite=overwrite,
                 detector=method.name,
-                provenance=provenance_of(consent, signing),
+                provenance=provenance_of(consent, signing, plate),
             )
             values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
@@ -146,7 +148,7 @@ def register(app: typer.Typer) -> None:
             detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
-            provenance=provenance_of(consent, signing),
+            provenance=provenance_of(consent, signing, plate),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

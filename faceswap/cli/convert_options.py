@@ -274,9 +274,30 @@ class SigningOptions:
         return ProvenanceWish(ConsentWish(), self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
 
 
-def provenance_of(consent: ConsentOptions, signing: SigningOptions) -> ProvenanceWish:
+@dataclass(frozen=True, slots=True)
+class PlateOptions:
+    """Outputs that go on to a compositor."""
+
+    no_watermark: Annotated[
+        bool,
+        typer.Option("--no-watermark", help="No mark in the pixels, for plates: needs a consent record and --reason."),
+    ] = False
+    reason: Annotated[
+        str | None, typer.Option(help="Why --no-watermark, in words; kept in the consent record's history.")
+    ] = None
+
+
+def provenance_of(
+    consent: ConsentOptions, signing: SigningOptions, plate: PlateOptions | None = None
+) -> ProvenanceWish:
     """Return what the library takes."""
-    return replace(signing.wish, consent=ConsentWish(tuple(consent.consent or ()), consent.project))
+    plate = plate or PlateOptions()
+    return replace(
+        signing.wish,
+        consent=ConsentWish(tuple(consent.consent or ()), consent.project),
+        no_watermark=plate.no_watermark,
+        reason=plate.reason,
+    )
 
 
 @dataclass(frozen=True, slots=True)

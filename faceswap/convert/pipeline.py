@@ -30,6 +30,7 @@ from faceswap.interrupt import stop_on_signal
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, StageTimes, ignore_progress, used_cpu_seconds
+from faceswap.provenance.plate import note_plate
 from faceswap.provenance.wish import ProvenanceWish
 
 
@@ -93,6 +94,7 @@ def convert_clip(
         settings = SettingsFor.of(plan.config, index)
         with run.times.measure("who is who"):
             casting = cast_clip(plan, models, index, encoder, people, on_progress)
+        note_plate(plan.consents, plan.provenance, plan.output)
         made = make_output(run, index, casting, settings)
         figures = None
         if plan.config.figures:

@@ -26,10 +26,10 @@ from faceswap.models.runners import AUTO, checked_runner
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
 from faceswap.provenance.consent import ConsentRecord
-from faceswap.provenance.consent_rules import ConsentDesk
+from faceswap.provenance.consent_rules import ConsentDesk, require_reason
 from faceswap.provenance.label import Label
 from faceswap.provenance.mark import Mark
-from faceswap.provenance.mark_id import id_text, mark_id
+from faceswap.provenance.mark_id import MarkId, id_of_text, id_text, mark_id
 from faceswap.provenance.signer import installation_signer, signer_of
 from faceswap.provenance.wish import ProvenanceWish
 from faceswap.types import FieldOrder
@@ -65,6 +65,13 @@ class ConvertPlan:
     on_gpu: bool
     """The clip is decoded on the GPU."""
     notes: tuple[str, ...]
+    watermark_id: MarkId | None = None
+    """The mark's id where it is in the pixels of swapped frames; None = they get no watermark."""
+
+    @property
+    def wanted_watermark(self) -> MarkId | None:
+        """The id that swapped frames are to carry; None = a record and a reason allow that they carry none."""
+        return None if self.provenance.no_watermark else id_of_text(self.mark.id)
 
     @property
     def picture_stream(self) -> int | None:
@@ -122,6 +129,8 @@ def plan_convert(
     provenance = provenance or ProvenanceWish()
     consents = _consents(wish, models, provenance)
     not_on_gpu = why_not_on_gpu(info) if config.decode == "gpu" else None
+    if provenance.no_watermark:
+        require_reason(consents, provenance.reason)
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
     has_index = load_index(place, digest, detector, config.min_face_px) is not None
@@ -178,7 +187,8 @@ def _mark(
     signer_of(provenance)
     hashes = [model.manifest_sha256 for model in models]
     records = [record.sha256 for record in consents]
-    facts = [source, *hashes, *records, wish.words, config.model_dump_json()]
+    how = config.model_dump_json(exclude={"figures"})
+    facts = [source, *hashes, *records, wish.words, how, *(["no watermark"] if provenance.no_watermark else [])]
     return Mark.of_models(hashes, records, id_text(mark_id(installation_signer().secret, facts)))
 
 

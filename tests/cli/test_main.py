@@ -31,7 +31,8 @@ COMMANDS = [
 ]
 COMMANDS += ["recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
-COMMANDS += ["faceset show"]
+COMMANDS += ["faceset show", "provenance attach"]
+COMMANDS += [f"consent {name}" for name in ("new", "show", "list", "revoke", "export")]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 
