@@ -44,6 +44,8 @@ class ConvertReport:
     """Everything the conversion was told or took as default, by key of `ConvertConfig`."""
     checks: Mapping[str, str]
     """What of the finished file was compared with the source, and the outcome."""
+    safeguard: str
+    """What the content safeguard looked at, or that it is not installed."""
     figures: ClipFigures | None
     """How good the result is, from a few places in it; None = not measured."""
     is_complete: bool
