@@ -111,14 +111,7 @@ class _WatchedReader:
     def __init__(self, reader: Reader, guard: Safeguard) -> None:
         self._reader, self._guard = reader, guard
         self.info = reader.info
-
-    @property
-    def num_damaged(self) -> int:
-        return self._reader.num_damaged
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        return self._reader.remarks
+        self.num_damaged, self.remarks = reader.num_damaged, reader.remarks
 
     def shortfalls(self, num_frames: int) -> list[str]:
         return self._reader.shortfalls(num_frames)
@@ -131,6 +124,7 @@ class _WatchedReader:
                 self._guard.look(frame, self.info.upright_from_stored)
                 last = second
             yield frame
+        self.num_damaged, self.remarks = self._reader.num_damaged, self._reader.remarks
 
 
 def samples_of(index: FaceIndex, chosen: Mapping[int, Collection[Face]]) -> list[int]:
