@@ -65,11 +65,9 @@ class ConvertPlan:
     on_gpu: bool
     """The clip is decoded on the GPU."""
     notes: tuple[str, ...]
-    watermark_id: MarkId | None = None
-    """The mark's id where it is in the pixels of swapped frames; None = they get no watermark."""
 
     @property
-    def wanted_watermark(self) -> MarkId | None:
+    def watermark_id(self) -> MarkId | None:
         """The id that swapped frames are to carry; None = a record and a reason allow that they carry none."""
         return None if self.provenance.no_watermark else id_of_text(self.mark.id)
 

@@ -23,8 +23,8 @@ class ConvertReport:
     """Several separated by commas, as in the mark."""
     consents: tuple[str, ...]
     """Ids of the records that allow the faces which are shown."""
-    watermark: str
-    """Id in the frames' watermark, ten hexadecimal digits."""
+    watermark: str | None
+    """Id in the frames' watermark, ten hexadecimal digits; None = they have none."""
     casting: tuple[Mapping[str, Any], ...]
     """For each track who it becomes and why (docs/formats/events.md)."""
     frames: int
@@ -53,6 +53,8 @@ class ConvertReport:
     """The same as TOML for `--settings`, with what made the conversion; None = it could not be written (`notes`)."""
     checks: Mapping[str, str]
     """What of the finished file was compared with the source, and the outcome."""
+    safeguard: str
+    """What the content safeguard looked at, or that it is not installed."""
     figures: ClipFigures | None
     """How good the result is, from a few places in it; None = not measured."""
     is_complete: bool
