@@ -26,9 +26,24 @@ def list_recipes(run: Run) -> None:
         run.console.result(first_line.removeprefix("# "))
 
 
-@command(app, examples("faceswap recipes show quick-64", "faceswap recipes show df-256 > my-256.toml"), name="show")
-def show_recipe(run: Run, name: Annotated[str, typer.Argument(help="Recipe name or .toml file.")]) -> None:
+@command(
+    app, examples("faceswap recipes show quick-64", "faceswap recipes show df-256 --all > my-256.toml"), name="show"
+)
+def show_recipe(
+    run: Run,
+    name: Annotated[str, typer.Argument(help="Recipe name or .toml file.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every key, with what it inherits and the defaults.")
+    ] = False,
+) -> None:
     """Print a recipe, to read or to start one's own from."""
-    from faceswap.recipes import find_recipe
+    from faceswap.recipes import find_recipe, load_recipe
 
-    run.console.result(find_recipe(name).read_text(encoding="utf-8").rstrip())
+    if not everything:
+        run.console.result(find_recipe(name).read_text(encoding="utf-8").rstrip())
+        return
+    from faceswap.config import as_toml, validated
+    from faceswap.train.config import TrainConfig
+
+    config = validated(TrainConfig, load_recipe(name), f"recipe {name}")
+    run.console.result(as_toml(config.model_dump(mode="json", exclude_none=True)).rstrip())

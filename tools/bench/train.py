@@ -60,7 +60,7 @@ def make_pack(actor: str, size: int, seed: int) -> FacePack:
         rgb = cv2.resize(small, (stored.size, stored.size), interpolation=cv2.INTER_CUBIC)
         mask = cv2.circle(np.zeros(rgb.shape[:2], np.uint8), (stored.size // 2,) * 2, stored.size // 3, 255, -1)
         faces.append(np.dstack([rgb, mask]).transpose(2, 0, 1))
-    return FacePack(actor, torch.from_numpy(np.stack(faces)), geometry.patch_from_patch(crop, stored))
+    return FacePack(actor, torch.from_numpy(np.stack(faces)), geometry.patch_from_patch(crop, stored), size)
 
 
 class PlainLoop:
@@ -116,11 +116,12 @@ class PlainLoop:
         return (np.clip(0.18 * (linear / 0.18) ** contrast, 1e-4, 1) ** (1 / 2.2)).astype(np.float32)
 
     def _loss(self, face: Tensor, mask: Tensor, truth: Tensor, truth_mask: Tensor) -> Tensor:
+        wanted = losses.Truth(truth, truth_mask, truth_mask)
         if self._has_fast_loss:
-            return losses.swap_loss(face, mask, truth, truth_mask, self._config.loss)
+            return losses.swap_loss(face, mask, wanted, self._config.loss)
         fast, losses._blur = losses._blur, _plain_blur
         try:
-            return losses.swap_loss(face, mask, truth, truth_mask, self._config.loss)
+            return losses.swap_loss(face, mask, wanted, self._config.loss)
         finally:
             losses._blur = fast
 
