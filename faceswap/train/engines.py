@@ -98,7 +98,7 @@ def choose_engine(
     if key not in known:
         known[key] = _measured(candidates, compute, make)
         model.mkdir(parents=True, exist_ok=True)
-        write_atomic(model / FILE, json.dumps(known, indent=1, sort_keys=True).encode())
+        write_atomic(model / FILE, json.dumps(known, indent=1).encode())
     times = {name: seconds for name, seconds in known[key].items() if isinstance(seconds, float)}
     chosen = min(times, key=lambda name: times[name]) if times else "eager"
     words = [f"{n} {v * 1000:.0f} ms" if isinstance(v, float) else f"{n} fails ({v})" for n, v in known[key].items()]
