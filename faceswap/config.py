@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -50,6 +51,20 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
+
+
+def as_toml(values: Mapping[str, Any], table: str = "") -> str:
+    """Return nested values as TOML: plain keys first, then tables and lists of tables."""
+    lines, tables = [], []
+    for key, value in values.items():
+        name = f"{table}.{key}" if table else key
+        if isinstance(value, Mapping):
+            tables.append(f"\n[{name}]\n{as_toml(value, name)}")
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            tables += [f"\n[[{name}]]\n{as_toml(entry, name)}" for entry in value]
+        elif value is not None:
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}\n")
+    return "".join([*lines, *tables])
 
 
 def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-PRECISIONS = ("auto", "bf16", "fp32")
+PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Compute:
 
     device: torch.device
     dtype: torch.dtype
-    """bfloat16 = autocast; weights and losses stay float32."""
+    """bfloat16, float16 = autocast; weights and losses stay float32."""
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -49,7 +49,7 @@ class Compute:
         """Return the autocast context for a forward pass."""
         import torch
 
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16)
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32)
 
     def __str__(self) -> str:
         return f"{self.device} {str(self.dtype).removeprefix('torch.')}"
@@ -182,8 +182,8 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
     chosen = _find_device(device)
-    if precision == "fp32":
-        return Compute(chosen, torch.float32)
+    if precision in ("fp32", "fp16"):
+        return Compute(chosen, torch.float32 if precision == "fp32" else torch.float16)
     if precision == "bf16" or _is_bf16_quick(chosen):
         return Compute(chosen, torch.bfloat16)
     return Compute(chosen, torch.float32)

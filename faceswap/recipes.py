@@ -38,5 +38,32 @@ def find_recipe(name: str) -> Path:
 
 
 def load_recipe(name: str) -> dict[str, Any]:
-    """Return a recipe's content, unchecked; `TrainConfig` checks it."""
-    return read_toml(find_recipe(name))
+    """Return a recipe's content, unchecked; `TrainConfig` checks it.
+
+    A recipe with `base = "NAME"` is that recipe (by name, or by path from its own folder) with its own keys on top; tables are
+    merged key by key, lists are replaced.
+
+    Raises:
+        UsageError: no such recipe, or one that is based on itself.
+    """
+    return _with_bases(find_recipe(name), ())
+
+
+def _with_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if path in above:
+        raise UsageError(f"recipe {path} is based on itself ({' -> '.join(p.stem for p in (*above, path))})")
+    values = read_toml(path)
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    beside = path.parent / str(base)
+    found = beside if beside.suffix == ".toml" and beside.is_file() else find_recipe(str(base))
+    return _merged(_with_bases(found, (*above, path)), values)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result

@@ -26,14 +26,24 @@ def list_recipes(run: Run) -> None:
         run.console.result(first_line.removeprefix("# "))
 
 
-@command(app, examples("faceswap recipes show quick-64", "faceswap recipes show df-256 > my-256.toml"), name="show")
-def show_recipe(run: Run, name: Annotated[str, typer.Argument(help="Recipe name or .toml file.")]) -> None:
+@command(
+    app, examples("faceswap recipes show quick-64", "faceswap recipes show df-256 --all > my-256.toml"), name="show"
+)
+def show_recipe(
+    run: Run,
+    name: Annotated[str, typer.Argument(help="Recipe name or .toml file.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every key, with what it inherits and the defaults.")
+    ] = False,
+) -> None:
     """Print a recipe, to read or to start one's own from, and say what its network costs."""
-    from faceswap.config import validated
-    from faceswap.models.spec import NetworkSpec
+    from faceswap.config import as_toml, validated
     from faceswap.models.work import work_of
     from faceswap.recipes import find_recipe, load_recipe
+    from faceswap.train.config import TrainConfig
 
-    run.console.result(find_recipe(name).read_text(encoding="utf-8").rstrip())
-    network = validated(NetworkSpec, load_recipe(name).get("network", {}), f"recipe {name}, network")
+    config = validated(TrainConfig, load_recipe(name), f"recipe {name}")
+    whole = as_toml(config.model_dump(mode="json", exclude_none=True))
+    run.console.result((whole if everything else find_recipe(name).read_text(encoding="utf-8")).rstrip())
+    network = config.network
     run.console.note(f"{network.name} {network.size} px for two identities: {work_of(network)}")

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
         app,
         examples(
             "faceswap train --source facesets/data-tng --target facesets/data-picard -m models/data --budget 8h",
-            "faceswap train --source a --target b -m models/ab --recipe df-128 --steps 20000 --set batch=16",
+            "faceswap train --source a --target b -m models/ab --recipe df-128 --until plateau --set batch=16",
         ),
     )
     def train(
@@ -25,10 +25,13 @@ def register(app: typer.Typer) -> None:
         source: Annotated[
             list[Path], typer.Option(help="Faceset of the person whose face will appear; may be repeated.")
         ],
-        target: Annotated[list[Path], typer.Option(help="Faceset of the person in the footage; may be repeated.")],
         model: Annotated[
             Path, typer.Option("--model", "-m", help="Model folder; training goes on if it has checkpoints.")
         ],
+        target: Annotated[
+            list[Path] | None,
+            typer.Option(help="Faceset of the person in the footage; may be repeated. Not needed to pretrain."),
+        ] = None,
         recipe: Annotated[
             str, typer.Option(help="Recipe name or .toml file; see `faceswap recipes list`.")
         ] = "quick-64",
@@ -36,26 +39,41 @@ def register(app: typer.Typer) -> None:
         budget: Annotated[
             str | None, typer.Option(help="Stop after this much training time in all: 90s, 10m, 2h.")
         ] = None,
+        until: Annotated[
+            str | None,
+            typer.Option(help='"plateau" = stop when held-out faces get no better; or a time, like --budget.'),
+        ] = None,
+        init_from: Annotated[
+            Path | None,
+            typer.Option(help="Model folder whose encoder and decoders a new model starts from, as far as they fit."),
+        ] = None,
         overrides: Annotated[
             list[str] | None, typer.Option("--set", help="Change one recipe key, e.g. batch=8 or augment.flip=0.5.")
         ] = None,
     ) -> None:
         """Train a swap model on two (or more) facesets; the same command again resumes."""
         from faceswap.config import parse_duration, validated, with_overrides
+        from faceswap.errors import UsageError
         from faceswap.recipes import load_recipe
         from faceswap.train.config import TrainConfig
         from faceswap.train.loop import train_model
 
         values = with_overrides(load_recipe(recipe), overrides or [])
+        if until not in (None, "plateau"):
+            if budget is not None:
+                raise UsageError(f"--until {until} and --budget {budget} are both an end; give one of them")
+            budget, until = until, None
         if budget is not None:
             parse_duration(budget)
-        if steps is not None or budget is not None:
-            values |= {"steps": steps, "budget": budget}
+        if steps is not None or budget is not None or until is not None:
+            values |= {"steps": steps, "budget": budget, "until": until}
+        if init_from is not None:
+            values["init_from"] = str(init_from)
         if run.seed is not None:
             values["seed"] = run.seed
         config = validated(TrainConfig, values, f"recipe {recipe}")
         report = train_model(
-            [*source, *target],
+            [*source, *(target or [])],
             model,
             config,
             device=run.device,
@@ -69,7 +87,10 @@ def register(app: typer.Typer) -> None:
             return
         for actor, scores in report.held_out.items():
             run.console.result(f"{actor}, faces held out of training: {scores}")
+        for line in report.advice:
+            run.console.note(line)
         run.console.result(
             f"step {report.step}, loss {report.loss:.4f}, {report.steps_per_second:.2f} it/s, saved as {report.checkpoint}; "
-            f"look at {report.model / 'preview.png'}, then: faceswap convert INPUT -m {report.model}"
+            f"look at {report.model / 'preview.png'} and {report.model / 'report.html'}, "
+            f"then: faceswap convert INPUT -m {report.model}"
         )

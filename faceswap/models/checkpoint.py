@@ -53,8 +53,12 @@ class Checkpoint:
         """Return a JSON part ("spec", "train", "progress", "likeness", "consent")."""
         return json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
 
+    def has_tensors(self, name: str) -> bool:
+        """True when there is such a tensor part; "critic" may be missing."""
+        return (self.path / f"{name}.safetensors").is_file()
+
     def tensors(self, name: str) -> dict[str, Any]:
-        """Return a tensor part ("weights", "ema", "optimizer", "state")."""
+        """Return a tensor part ("weights", "ema", "optimizer", "state", "critic")."""
         from safetensors.torch import load_file
 
         return load_file(self.path / f"{name}.safetensors")

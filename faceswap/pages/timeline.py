@@ -21,12 +21,14 @@ def timeline(
     values: NDArray,
     good: tuple[float, float],
     shots: Sequence[float] = (),
+    unit: str = "s",
 ) -> str:
     """Return an SVG of a quantity over time, its good range shaded, shot boundaries as lines.
 
     Args:
         times, values: (N,); NaN leaves a gap. good: both ends; infinite ends reach to the edge of the plot.
         shots: times (s) at which shots begin.
+        unit: of `times`.
     """
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -51,8 +53,11 @@ def timeline(
     lines += [f'<path class="curve" d="{path}"/>' for path in _paths(times, values, x, y)]
     for value in (low, high):
         lines.append(f'<text x="{_LEFT - 4}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+    digits = 1 if unit == "s" else 0
     for time, anchor in ((start, "start"), (stop, "end")):
-        lines.append(f'<text x="{x(time):.1f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{time:.1f} s</text>')
+        lines.append(
+            f'<text x="{x(time):.1f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{time:.{digits}f} {unit}</text>'
+        )
     return svg(f"{title} over time", (_HEIGHT, _WIDTH), lines)
 
 

@@ -70,6 +70,12 @@ class Sampler:
         pixels = pack.take(pack.choose(host.unit(_FACE)), self._device).float().div_(255)
         return self.vary(pack, pixels, draws, warp=warp)
 
+    def as_they_are(self, pack: FacePack) -> Batch:
+        """Return all faces of a (small) pack, in order; without random numbers for a sampler that varies nothing."""
+        draws = Draws.make(len(pack), torch.Generator().manual_seed(0)).on(self._device)
+        pixels = pack.take(torch.arange(len(pack)), self._device).float().div_(255)
+        return self.vary(pack, pixels, draws, warp=False)
+
     def vary(self, pack: FacePack, pixels: Tensor, draws: Draws, *, warp: bool) -> Batch:
         """Return the pairs of given faces, (B, 4 + R, P, P) [0, 1], varied by given numbers."""
         settings, size = self._settings, self._size

@@ -53,6 +53,8 @@ class FacePack:
     """(M, 4 + R, P, P) uint8: RGB, mask, and a map for each of `regions`; may be a file mapped into memory."""
     model_from_pack: Matrix
     """(2, 3) the same for every face."""
+    model_size: int
+    """Side of the model's pictures, px."""
     regions: tuple[str, ...] = ()
     records: tuple[FaceRecord, ...] = ()
     """One for each of `rows`; empty when nobody asked."""
@@ -112,7 +114,7 @@ def load_pack(faceset: FaceSet, crop: CropSpec, device: torch.device, regions: S
     if device.type == "cuda" and pixels.numel() < _GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
         pixels = pixels.to(device)
     matrix = geometry.patch_from_patch(crop, pack_crop)
-    return FacePack(faceset.actor, pixels, matrix, tuple(regions), tuple(records))
+    return FacePack(faceset.actor, pixels, matrix, crop.size, tuple(regions), tuple(records))
 
 
 def _pack_size(crop: CropSpec, stored: CropSpec) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from faceswap.device import Compute
 from faceswap.evaluate.protocols import HELD_OUT_ONE_IN, is_held_out
 from faceswap.facesets.schema import FaceRecord
 from faceswap.figures import detail, tone
+from faceswap.models.network import SwapNetwork
 from faceswap.train.augment import Batch, still_sampler
 from faceswap.train.data import FacePack
 from faceswap.train.losses import dssim_map, weighted_mean
@@ -24,6 +25,8 @@ _MIN_FACES = 100
 _TAIL = 20
 """With few shots, one frame in so many is held out: the last of each clip, which are next to the fewest others."""
 _MAX_FACES = 48
+_SEEN_FACES = 16
+_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +77,75 @@ def divided(pack: FacePack, is_held: NDArray[np.bool_], balance: float = 0.0) ->
     return pack.part(~is_held, balance), pack.part(is_held) if is_held.any() else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What looking at a network showed."""
+
+    held: Mapping[str, HeldOutScore]
+    """By identity; those without held-out faces are missing."""
+    seen: float
+    """Mean SSIM of faces that it trains with."""
+    sharpness: float
+    """Mean fine detail, rebuilt / real, of all faces looked at."""
+    variety: float
+    """Standard deviation over faces, rebuilt / real: near 0 when all come out alike."""
+
+    @property
+    def held_ssim(self) -> float | None:
+        """Mean over the identities."""
+        return float(np.mean([s.ssim for s in self.held.values()])) if self.held else None
+
+
 @torch.inference_mode()
-def score(state: TrainState, packs: Sequence[FacePack | None], compute: Compute) -> dict[str, HeldOutScore]:
-    """Return, by identity, how well the averaged network rebuilds held-out faces; identities without any are left out."""
-    sampler = still_sampler(state.spec.network.size, compute.device)
-    scores = {}
+def look(state: TrainState, packs: Sequence[FacePack], held: Sequence[FacePack | None], compute: Compute) -> Looked:
+    """Return how well the averaged network rebuilds held-out faces, and some it trains with."""
+    seen, scores, variety = [], {}, []
     with state.averaged() as network:
-        for number, pack in enumerate(packs):
-            if pack is None:
-                continue
-            batch = sampler.draw(pack, min(_MAX_FACES, len(pack)), warp=False)
-            with compute.autocast():
-                code = network.encode(batch.truth.contiguous(memory_format=compute.memory_format))
-                rebuilt, _ = network.decode(code, number)
-            scores[pack.actor] = _score(batch, rebuilt.float())
-    return scores
+        for number, (pack, apart) in enumerate(zip(packs, held, strict=True)):
+            # The same faces at each look: evenly spread.
+            some = pack.part(_spread(len(pack), _SEEN_FACES))
+            batch, rebuilt = rebuild(network, some, number, compute)
+            seen.append(_score(batch, rebuilt))
+            mask = batch.outline
+            spreads = [((faces - faces.mean(dim=0)).square() * mask).mean().sqrt() for faces in (rebuilt, batch.truth)]
+            variety.append(float(spreads[0] / spreads[1].clamp(min=1e-6)))
+            if apart is not None:
+                scores[apart.actor] = _score(
+                    *rebuild(network, apart.part(_spread(len(apart), _MAX_FACES)), number, compute)
+                )
+    return Looked(
+        scores,
+        round(float(np.mean([s.ssim for s in seen])), 4),
+        round(float(np.mean([s.sharpness for s in (scores.values() or seen)])), 4),
+        round(float(np.mean(variety)), 4),
+    )
+
+
+def rebuild(network: SwapNetwork, pack: FacePack, number: int, compute: Compute) -> tuple[Batch, torch.Tensor]:
+    """Return all faces of a (small) pack as they are, and as the network rebuilds them, (N, 3, S, S) float32."""
+    batch = still_sampler(pack.model_size, compute.device).as_they_are(pack)
+    parts = []
+    for faces in batch.truth.split(_BATCH):
+        with compute.autocast():
+            face, _ = network.decode(network.encode(faces.contiguous(memory_format=compute.memory_format)), number)
+        parts.append(face.float())
+    return batch, torch.cat(parts)
+
+
+def ssim_of(faces: torch.Tensor, truth: torch.Tensor, masks: torch.Tensor) -> list[float]:
+    """Return the structural similarity of each face under its mask, (N,)."""
+    maps = dssim_map(faces, truth)
+    return [float(1 - 2 * weighted_mean(maps[i : i + 1], masks[i : i + 1])) for i in range(len(maps))]
+
+
+def _spread(count: int, most: int) -> NDArray[np.bool_]:
+    chosen = np.zeros(count, dtype=bool)
+    chosen[np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))] = True
+    return chosen
 
 
 def _score(batch: Batch, rebuilt: torch.Tensor) -> HeldOutScore:
-    similarity = 1 - 2 * weighted_mean(dssim_map(rebuilt, batch.truth), batch.mask)
+    similarity = float(np.mean(ssim_of(rebuilt, batch.truth, batch.mask)))
     real, made, masks = (values.cpu().numpy() for values in (batch.truth, rebuilt.clamp(0, 1), batch.mask[:, 0]))
     energies = [
         np.mean([detail.band_energy(face.mean(axis=0), mask) for face, mask in zip(faces, masks, strict=True)])
@@ -104,12 +157,12 @@ def _score(batch: Batch, rebuilt: torch.Tensor) -> HeldOutScore:
     ]
     return HeldOutScore(
         faces=len(real),
-        ssim=round(float(similarity), 4),
+        ssim=round(similarity, 4),
         sharpness=round(float(energies[1] / max(float(energies[0]), 1e-9)), 4),
         skin=round(tone.skin_match(means[0], means[1]), 3),
     )
 
 
-def as_event(scores: dict[str, HeldOutScore]) -> dict[str, dict[str, float]]:
+def as_event(scores: Mapping[str, HeldOutScore]) -> dict[str, dict[str, float]]:
     """Return scores ready for JSON."""
     return {actor: asdict(values) for actor, values in scores.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -60,18 +61,60 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight).sum() / (weight.sum() * values.shape[1]).clamp(min=1e-6)
 
 
-def swap_loss(face: Tensor, mask: Tensor, truth: Tensor, truth_mask: Tensor, settings: LossSettings) -> Tensor:
-    """Return the training loss of one identity's batch as a scalar.
+def focal_frequency(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Return the focal frequency loss (Jiang et al. 2021): squared errors of the spectrum, the worst counting most.
 
     Args:
-        face, truth: (B, 3, S, S) [0, 1]; mask, truth_mask: (B, 1, S, S) [0, 1].
+        a, b: (B, C, S, S). weight: (B, 1, S, S) of the error before the transform.
     """
+    spectrum = torch.fft.rfft2(((a - b) * weight).float(), norm="ortho")
+    power = spectrum.real.square() + spectrum.imag.square()
+    focus = power.detach().sqrt()
+    focus = focus / focus.amax(dim=(-2, -1), keepdim=True).clamp(min=1e-9)
+    return (focus * power).mean()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What a face should have become."""
+
+    face: Tensor
+    """(B, 3, S, S) [0, 1]."""
+    mask: Tensor
+    """(B, 1, S, S) [0, 1]: what the mask should be."""
+    outline: Tensor
+    """(B, 1, S, S) [0, 1]: where the face counts, what is hidden included."""
+    regions: Tensor | None = None
+    """(B, R, S, S) [0, 1]: eyes and mouth, those of them that have a weight."""
+
+
+def face_weight(truth: Truth, settings: LossSettings) -> Tensor:
+    """Return how much each pixel counts, (B, 1, S, S)."""
     # The face's surroundings count a little, so that its edge is learnt too.
-    weight = settings.outside + (1 - settings.outside) * functional.max_pool2d(truth_mask, 5, 1, 2)
-    loss = settings.l1 * weighted_mean((face - truth).abs(), weight)
+    weight = settings.outside + (1 - settings.outside) * functional.max_pool2d(truth.outline, 5, 1, 2)
+    if truth.regions is not None:
+        extra = [value for value in (settings.eyes, settings.mouth) if value]
+        weight = weight + sum(value * truth.regions[:, i : i + 1] for i, value in enumerate(extra))
+    return weight
+
+
+def swap_loss(face: Tensor, mask: Tensor, truth: Truth, settings: LossSettings) -> Tensor:
+    """Return the training loss of a batch as a scalar.
+
+    Args:
+        face: (B, 3, S, S) [0, 1]. mask: (B, 1, S, S) [0, 1].
+    """
+    weight = face_weight(truth, settings)
+    loss = settings.mask * (mask - truth.mask).abs().mean()
+    if settings.l1:
+        loss = loss + settings.l1 * weighted_mean((face - truth.face).abs(), weight)
+    if settings.mse:
+        loss = loss + settings.mse * weighted_mean((face - truth.face).square(), weight)
     if settings.dssim:
-        loss = loss + settings.dssim * weighted_mean(dssim_map(face, truth), weight)
+        loss = loss + settings.dssim * weighted_mean(dssim_map(face, truth.face), weight)
     if settings.dssim_half:
-        half = [functional.avg_pool2d(x, 2) for x in (face, truth, weight)]
+        half = [functional.avg_pool2d(x, 2) for x in (face, truth.face, weight)]
         loss = loss + settings.dssim_half * weighted_mean(dssim_map(half[0], half[1]), half[2])
-    return loss + settings.mask * (mask - truth_mask).abs().mean()
+    if settings.frequency:
+        loss = loss + settings.frequency * focal_frequency(face, truth.face, weight)
+    return loss

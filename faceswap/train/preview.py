@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -19,6 +22,39 @@ from faceswap.train.state import TrainState
 
 _COLUMNS = 6
 _MARK = Mark("in training", statement="AI-generated: faces in this picture were made by a model in training")
+
+
+class PreviewWish:
+    """Whether somebody has asked for a preview now."""
+
+    def __init__(self) -> None:
+        self._is_there = False
+
+    def __bool__(self) -> bool:
+        return self._is_there
+
+    def clear(self) -> None:
+        """Forget it: it is fulfilled."""
+        self._is_there = False
+
+    def note(self, *_: object) -> None:
+        """Take it in; fits as a signal handler."""
+        self._is_there = True
+
+
+@contextmanager
+def preview_on_signal() -> Iterator[PreviewWish]:
+    """Take SIGUSR1 as the wish for a preview while the block runs, where there is such a signal."""
+    wish = PreviewWish()
+    number = getattr(signal, "SIGUSR1", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+    previous = signal.signal(number, wish.note)
+    try:
+        yield wish
+    finally:
+        signal.signal(number, previous)
 
 
 @torch.inference_mode()

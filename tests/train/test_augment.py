@@ -23,7 +23,7 @@ def pack() -> FacePack:
     mask = (np.hypot(x, y) < 30).astype(np.uint8) * 255
     faces = [np.dstack([smooth_noise((96, 96), seed) * 255, mask]).transpose(2, 0, 1) for seed in range(6)]
     matrix = geometry.patch_from_patch(CropSpec(64), CropSpec(96, margin=0.12))
-    return FacePack("anna", torch.from_numpy(np.stack(faces).astype(np.uint8)), matrix)
+    return FacePack("anna", torch.from_numpy(np.stack(faces).astype(np.uint8)), matrix, 64)
 
 
 def draw(pack: FacePack, settings: AugmentSettings, *, warp: bool = True, seed: int = 0, count: int = 4) -> Batch:

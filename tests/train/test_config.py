@@ -31,10 +31,10 @@ def test_misspelt_key_of_a_table_is_named_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("over", "name"),
     [
-        ({"batch": 0}, "batch = 0"),
+        ({"batch": -1}, "batch = -1"),
         ({"learning_rate": -1}, "learning_rate = -1"),
         ({"budget": "soon"}, "budget = 'soon'"),
-        ({"precision": "fp16"}, "precision = 'fp16'"),
+        ({"precision": "fp8"}, "precision = 'fp8'"),
         ({"augment": {"flip": 2}}, "augment.flip = 2"),
         ({"ema_decay": float("nan")}, "ema_decay = nan"),
         ({"network": {"size": 32}}, "network.size = 32"),

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def test_run_that_is_done_adds_nothing(tmp_path: Path, facesets: list[Path]) -> 
 
 def test_budget_ends_the_run(tmp_path: Path, facesets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(1000))
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: float(next(now))))
     assert train(facesets, tmp_path, steps=None, budget="5s").step == 5
 
 

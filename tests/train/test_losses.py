@@ -7,9 +7,16 @@ from makers import smooth_noise
 from skimage.metrics import structural_similarity
 
 from faceswap.train.config import LossSettings
-from faceswap.train.losses import dssim_map, swap_loss, weighted_mean
+from faceswap.train.losses import Truth, dssim_map, focal_frequency, weighted_mean
+from faceswap.train.losses import swap_loss as loss_of
 
 SETTINGS = LossSettings()
+
+
+def swap_loss(
+    face: torch.Tensor, mask: torch.Tensor, truth: torch.Tensor, truth_mask: torch.Tensor, settings: LossSettings
+) -> torch.Tensor:
+    return loss_of(face, mask, Truth(truth, truth_mask, truth_mask), settings)
 
 
 def picture(seed: int, size: int = 40) -> torch.Tensor:
@@ -90,3 +97,37 @@ def test_loss_of_equal_flat_pictures_has_finite_gradients() -> None:
     mask = torch.zeros(1, 1, 40, 40)
     swap_loss(face, mask, torch.zeros(1, 3, 40, 40), mask, SETTINGS).backward()
     assert torch.isfinite(face.grad).all()
+
+
+@pytest.mark.parametrize("term", ["mse", "frequency", "eyes", "mouth"])
+def test_each_further_term_raises_the_loss_of_a_wrong_face(term: str) -> None:
+    mask = torch.ones(1, 1, 40, 40)
+    regions = torch.zeros(1, 1, 40, 40)
+    regions[..., 10:20, 10:20] = 1
+    face = picture(0).clone()
+    face[..., 10:20, 10:20] += 0.2
+    more = SETTINGS.model_copy(update={term: 20.0})
+    truth = Truth(picture(0), mask, mask, regions)
+    assert loss_of(face, mask, truth, more) > 1.1 * loss_of(face, mask, truth, SETTINGS)
+    assert loss_of(picture(0), mask, truth, more) == pytest.approx(0, abs=1e-4)
+
+
+def test_hidden_face_counts_and_the_mask_is_what_is_seen() -> None:
+    outline = torch.ones(1, 1, 40, 40)
+    seen = outline.clone()
+    seen[..., :20] = 0
+    wrong = picture(0).clone()
+    wrong[..., :15] += 0.3
+    truth = Truth(picture(0), seen, outline)
+    assert loss_of(picture(0), seen, truth, SETTINGS) == pytest.approx(0, abs=1e-4)
+    assert loss_of(wrong, seen, truth, SETTINGS) > 0.05
+    assert loss_of(picture(0), outline, truth, SETTINGS) > 0.1
+
+
+def test_frequency_loss_minds_the_worst_frequencies_most() -> None:
+    flat, weight = torch.zeros(1, 1, 32, 32), torch.ones(1, 1, 32, 32)
+    line = torch.arange(32) * 2 * torch.pi / 32
+    one = torch.sin(8 * line).expand(1, 1, 32, 32)
+    spread = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    spread = spread * one.square().mean().sqrt() / spread.square().mean().sqrt()
+    assert focal_frequency(one, flat, weight) > 2 * focal_frequency(spread, flat, weight)

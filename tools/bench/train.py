@@ -9,7 +9,8 @@ Three forms of the same step alternate on the same network, batch, data and loss
     fast loss   the same with our DSSIM (banded matrix products)
     ours        `faceswap.train`: batched augmentation, the chosen precision, channels last, fused optimiser, averaged weights
 
-Each round times one step of each; medians and quartiles are given. The first two steps of each are not counted.
+Each round times one step of each; medians and quartiles are given. The first two steps of each are not counted. Time of the
+processor is given beside that of the wall: it says something on a busy machine too, best with OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from faceswap.train.augment import Sampler, exchange_colors
 from faceswap.train.config import TrainConfig
 from faceswap.train.data import FacePack
 from faceswap.train.state import TrainState
-from faceswap.train.step import train_step
+from faceswap.train.step import Stepper
 from faceswap.types import CropSpec
 
 _FACES = 128
@@ -60,7 +61,7 @@ def make_pack(actor: str, size: int, seed: int) -> FacePack:
         rgb = cv2.resize(small, (stored.size, stored.size), interpolation=cv2.INTER_CUBIC)
         mask = cv2.circle(np.zeros(rgb.shape[:2], np.uint8), (stored.size // 2,) * 2, stored.size // 3, 255, -1)
         faces.append(np.dstack([rgb, mask]).transpose(2, 0, 1))
-    return FacePack(actor, torch.from_numpy(np.stack(faces)), geometry.patch_from_patch(crop, stored))
+    return FacePack(actor, torch.from_numpy(np.stack(faces)), geometry.patch_from_patch(crop, stored), size)
 
 
 class PlainLoop:
@@ -116,11 +117,12 @@ class PlainLoop:
         return (np.clip(0.18 * (linear / 0.18) ** contrast, 1e-4, 1) ** (1 / 2.2)).astype(np.float32)
 
     def _loss(self, face: Tensor, mask: Tensor, truth: Tensor, truth_mask: Tensor) -> Tensor:
+        wanted = losses.Truth(truth, truth_mask, truth_mask)
         if self._has_fast_loss:
-            return losses.swap_loss(face, mask, truth, truth_mask, self._config.loss)
+            return losses.swap_loss(face, mask, wanted, self._config.loss)
         fast, losses._blur = losses._blur, _plain_blur
         try:
-            return losses.swap_loss(face, mask, truth, truth_mask, self._config.loss)
+            return losses.swap_loss(face, mask, wanted, self._config.loss)
         finally:
             losses._blur = fast
 
@@ -138,6 +140,7 @@ def our_loop(config: TrainConfig, packs: list[FacePack], compute: Compute) -> Ca
     """Return our step; calling it does one and returns the share of its time that went into drawing the batch."""
     spec = SwapSpec(network=config.network, crop=config.crop, identities=tuple(pack.actor for pack in packs))
     state = TrainState.create(spec, config, compute)
+    train_step = Stepper(state, config, compute)
     sampler = Sampler(config.augment, config.network.size, state.generator, compute.device)
 
     def step() -> float:
@@ -145,7 +148,7 @@ def our_loop(config: TrainConfig, packs: list[FacePack], compute: Compute) -> Ca
         batches = [sampler.draw(pack, config.batch, warp=True) for pack in packs]
         batches = exchange_colors(batches, config.augment.exchange, state.generator)
         drawn = time.perf_counter() - start
-        float(train_step(state, batches, config, compute, 1e-5))
+        float(train_step(batches, 1e-5))
         return drawn / (time.perf_counter() - start)
 
     return step
@@ -161,17 +164,19 @@ def compare(name: str, config: TrainConfig, rounds: int, compute: Compute) -> di
         "ours": ours,
     }
     seconds: dict[str, list[float]] = {kind: [] for kind in loops}
+    cpu: dict[str, list[float]] = {kind: [] for kind in loops}
     waits = []
     for number in range(rounds + _WARM_UP):
         for kind, step in loops.items():
             with _plain_convolutions(kind != "ours"):
-                start = time.perf_counter()
+                start, busy = time.perf_counter(), time.process_time()
                 result = step()
-                spent = time.perf_counter() - start
+                spent, busy = time.perf_counter() - start, time.process_time() - busy
             if number >= _WARM_UP:
                 seconds[kind].append(spent)
+                cpu[kind].append(busy)
                 waits += [result] if kind == "ours" else []
-    medians = {kind: float(np.median(values)) for kind, values in seconds.items()}
+    medians, busy_medians = ({k: float(np.median(v)) for k, v in part.items()} for part in (seconds, cpu))
     network = build_network(config.network, len(packs))
     return {
         "recipe": name,
@@ -179,9 +184,12 @@ def compare(name: str, config: TrainConfig, rounds: int, compute: Compute) -> di
         "parameters_m": round(count_parameters(network) / 1e6, 1),
         "batch": f"{len(packs)} x {config.batch}",
         "seconds_a_step": {kind: round(value, 4) for kind, value in medians.items()},
+        "cpu_seconds_a_step": {kind: round(value, 4) for kind, value in busy_medians.items()},
         "quartiles": {k: [round(float(q), 4) for q in np.quantile(v, [0.25, 0.75])] for k, v in seconds.items()},
         "plain_over_ours": round(medians["plain"] / medians["ours"], 2),
         "fast_loss_over_ours": round(medians["fast_loss"] / medians["ours"], 2),
+        "plain_over_ours_cpu": round(busy_medians["plain"] / busy_medians["ours"], 2),
+        "threads": torch.get_num_threads(),
         "waits_for_data": round(float(np.median(waits)), 4),
         "rounds": rounds,
     }
@@ -222,7 +230,8 @@ def main() -> None:
         print(
             f"{name} ({figures['parameters_m']} M parameters, batch {figures['batch']}): {times}; "
             f"{figures['plain_over_ours']:.2f} times a plain loop, {figures['fast_loss_over_ours']:.2f} times one with the "
-            f"fast loss; waits for data {figures['waits_for_data']:.1%}"
+            f"fast loss, {figures['plain_over_ours_cpu']:.2f} in time of the processor; "
+            f"waits for data {figures['waits_for_data']:.1%}"
         )
     if options.json:
         options.json.write_text(json.dumps({"results": results, "circumstances": conditions}, indent=1) + "\n")
