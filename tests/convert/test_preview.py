@@ -147,7 +147,9 @@ def test_the_network_is_asked_once_for_all_cells(clip: Path, model: SwapModel, m
     keep_index(clip)
     calls = []
     real = SwapModel.swap
-    monkeypatch.setattr(SwapModel, "swap", lambda self, batch, to: calls.append(len(batch)) or real(self, batch, to=to))
+    monkeypatch.setattr(
+        SwapModel, "swap", lambda self, batch, **how: calls.append(len(batch)) or real(self, batch, **how)
+    )
     preview(clip, model, "30")
     alone, calls[:] = list(calls), []
     preview(clip, model, "30", grid=("match", "feather"))
