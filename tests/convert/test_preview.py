@@ -190,7 +190,9 @@ def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeyp
     exact, _ = preview(clip, model, "38")
     sizes: list[int] = []
     real = SwapModel.swap
-    monkeypatch.setattr(SwapModel, "swap", lambda self, batch, to: sizes.append(len(batch)) or real(self, batch, to=to))
+    monkeypatch.setattr(
+        SwapModel, "swap", lambda self, batch, **how: sizes.append(len(batch)) or real(self, batch, **how)
+    )
     quick, report = preview(clip, model, "38", is_quick=True)
     assert (report.has_reused_index, report.is_exact) == (True, False)
     assert sum(sizes) == 24 + 1
