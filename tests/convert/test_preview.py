@@ -152,7 +152,7 @@ def test_the_network_is_asked_once_for_all_cells(clip: Path, model: SwapModel, m
     calls = []
     real = SwapModel.swap
     monkeypatch.setattr(
-        SwapModel, "swap", lambda self, batch, to, **more: calls.append(len(batch)) or real(self, batch, to=to)
+        SwapModel, "swap", lambda self, batch, **how: calls.append(len(batch)) or real(self, batch, **how)
     )
     preview(clip, model, "30")
     alone, calls[:] = list(calls), []
@@ -195,7 +195,7 @@ def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeyp
     sizes: list[int] = []
     real = SwapModel.swap
     monkeypatch.setattr(
-        SwapModel, "swap", lambda self, batch, to, **more: sizes.append(len(batch)) or real(self, batch, to=to)
+        SwapModel, "swap", lambda self, batch, **how: sizes.append(len(batch)) or real(self, batch, **how)
     )
     quick, report = preview(clip, model, "38", is_quick=True)
     assert (report.has_reused_index, report.is_exact) == (True, False)
