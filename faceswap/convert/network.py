@@ -34,6 +34,9 @@ def settle_runners(
     kept = _kept(models, begun) if wish == AUTO else None
     choices = []
     for i, model in enumerate(models):
+        if not model.has_runners:
+            choices.append(RunnerChoice(model.runner, "there is no other", {}))
+            continue
         fits = budgeted_batch(model, batch)
         if kept is not None:
             name, fits = kept[i]
@@ -69,6 +72,9 @@ def _kept(models: Sequence[SwapModel], begun: Mapping[str, Any] | None) -> list[
         return None
     try:
         pairs = zip(begun["runners"], models, strict=True)
-        return [(checked_runner(str(name), model.compute), int(batch)) for (name, batch), model in pairs]
+        return [
+            (checked_runner(str(name), model.compute), int(batch)) if model.has_runners else (str(name), 0)
+            for (name, batch), model in pairs
+        ]
     except (KeyError, TypeError, ValueError, UsageError):  # of another version, or begun on another device
         return None
