@@ -10,7 +10,7 @@ from faceswap.progress import StageTimes
 from faceswap.threads import read_ahead
 from faceswap.types import Frame, FrameTable
 
-_QUEUE_DEPTH = 12
+_QUEUE_DEPTH = 8
 """Decoded frames that may wait; bounds memory."""
 
 

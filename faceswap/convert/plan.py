@@ -108,7 +108,8 @@ def plan_convert(
     models = [models] if isinstance(models, SwapModel) else models
     if config.runner != AUTO:
         for model in models:
-            checked_runner(config.runner, model.compute)
+            if model.has_runners:
+                checked_runner(config.runner, model.compute)
     wish = wish_of(config, [model.identities for model in models], to)
     info = _with_field_order(VideoReader(source, config.video_stream).info, config.interlaced)
     if config.ffmpeg_filter is not None:

@@ -26,7 +26,7 @@ from faceswap.progress import StageTimes
 from faceswap.threads import WriteBehind
 from faceswap.types import Face, Frame
 
-_QUEUE_DEPTH = 12
+_QUEUE_DEPTH = 8
 """Rendered frames that may wait for the encoder; bounds memory."""
 
 

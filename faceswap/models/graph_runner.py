@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -29,13 +30,14 @@ class GraphRunner:
     def __init__(self, network: SwapNetwork, device: torch.device, dtype: torch.dtype, size: int, batch: int) -> None:
         self._network, self._device, self._dtype = network, device, dtype
         self._shape = (batch, 3, size, size)
-        self._recorded: dict[int, _Recorded] = {}
+        self._recorded: dict[tuple[object, ...], _Recorded] = {}
 
-    def __call__(self, patches: Tensor, identity: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, patches: Tensor, identity: int, **options: float) -> tuple[Tensor, Tensor]:
         """See `Runner`; pinned patches are copied without waiting for them."""
-        if identity not in self._recorded:
-            self._recorded[identity] = self._record(identity)
-        recorded = self._recorded[identity]
+        key = (identity, *sorted(options.items()))
+        if key not in self._recorded:
+            self._recorded[key] = self._record(identity, options)
+        recorded = self._recorded[key]
 
         def replay(full: Tensor) -> tuple[Tensor, Tensor]:
             recorded.patches.copy_(full, non_blocking=True)
@@ -44,20 +46,20 @@ class GraphRunner:
 
         return in_static_batches(patches, self._shape[0], replay)
 
-    def _record(self, identity: int) -> _Recorded:
+    def _record(self, identity: int, options: Mapping[str, float]) -> _Recorded:
         patches = torch.zeros(self._shape, device=self._device)
         aside = torch.cuda.Stream(self._device)
         aside.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(aside):
             for _ in range(_WARM_UP):
-                self._run(patches, identity)
+                self._run(patches, identity, options)
         torch.cuda.current_stream(self._device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            face, mask = self._run(patches, identity)
+            face, mask = self._run(patches, identity, options)
         return _Recorded(graph, patches, face, mask)
 
-    def _run(self, patches: Tensor, identity: int) -> tuple[Tensor, Tensor]:
+    def _run(self, patches: Tensor, identity: int, options: Mapping[str, float]) -> tuple[Tensor, Tensor]:
         placed = patches.to(self._dtype).contiguous(memory_format=torch.channels_last)
-        face, mask = self._network(placed, identity)
+        face, mask = self._network(placed, identity, **options)
         return face.float(), mask.float()

@@ -35,12 +35,10 @@ Shapes = tuple[tuple[int | None, ...], ...]
 class OnnxModel(SwapModel):
     """A swap model whose network is an ONNX file; made by `load_onnx`."""
 
-    has_one_runner = True
-
     def __init__(self, path: Path, data: bytes, graph: Graph, kind: Kind, compute: Compute) -> None:
         self._path, self._graph, self._kind = path, graph, kind
         self.spec = kind.spec(graph, path)
-        self.compute, self.rejected, self.likeness, self.consents, self.batch = compute, (), {}, {}, None
+        self.compute, self.rejected, self.likeness, self.consents = compute, (), {}, {}
         self.manifest_sha256 = hashlib.sha256(data).hexdigest()
         self._source: Tensor | None = None
         self._start()
@@ -58,15 +56,6 @@ class OnnxModel(SwapModel):
 
     def __repr__(self) -> str:
         return f"OnnxModel({self._kind.name} {self.crop.size} px, {', '.join(self.identities)}, on {self.compute})"
-
-    @property
-    def runner(self) -> str:
-        """See `SwapModel.runner`."""
-        return "onnx-file"
-
-    def use_runner(self, name: str, batch: int = 8) -> None:
-        """Note how many faces come together; there is one way only to run a file."""
-        self.batch = batch
 
     @property
     def wants_source(self) -> bool:

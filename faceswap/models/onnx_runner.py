@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -24,29 +25,30 @@ class OnnxRunner:
             network: float32 on the CPU. size: side of the patches, px. threads: limit of its CPU threads.
         """
         self._network, self._size, self._threads = network, size, threads
-        self._sessions: dict[int, Any] = {}
+        self._sessions: dict[tuple[object, ...], Any] = {}
 
-    def __call__(self, patches: Tensor, identity: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, patches: Tensor, identity: int, **options: float) -> tuple[Tensor, Tensor]:
         """See `Runner`."""
-        if identity not in self._sessions:
-            graph = onnx_graph(self._network, identity, self._size)
-            self._sessions[identity] = make_session(graph, self._threads, "cpu")
-        face, mask = run_bound(self._sessions[identity], {"patches": patches.to("cpu", torch.float32)})
+        key = (identity, *sorted(options.items()))
+        if key not in self._sessions:
+            graph = onnx_graph(self._network, identity, self._size, **options)
+            self._sessions[key] = make_session(graph, self._threads, "cpu")
+        face, mask = run_bound(self._sessions[key], {"patches": patches.to("cpu", torch.float32)})
         return face, mask
 
 
 class _Fixed(nn.Module):
     """The network with one identity."""
 
-    def __init__(self, network: SwapNetwork, identity: int) -> None:
+    def __init__(self, network: SwapNetwork, identity: int, options: Mapping[str, float]) -> None:
         super().__init__()
-        self.network, self.identity = network, identity
+        self.network, self.identity, self.options = network, identity, dict(options)
 
     def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network(patches, self.identity)
+        return self.network(patches, self.identity, **self.options)
 
 
-def onnx_graph(network: SwapNetwork, identity: int, size: int) -> bytes:
+def onnx_graph(network: SwapNetwork, identity: int, size: int, **options: float) -> bytes:
     """Return the ONNX file of a network and one identity; any batch: "patches" -> "face", "mask".
 
     Raises:
@@ -59,7 +61,7 @@ def onnx_graph(network: SwapNetwork, identity: int, size: int) -> bytes:
         with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                _Fixed(network, identity).eval(),
+                _Fixed(network, identity, options).eval(),
                 (torch.zeros(2, 3, size, size),),
                 file,  # type: ignore[arg-type]
                 dynamo=False,

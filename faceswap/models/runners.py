@@ -33,11 +33,12 @@ MAX_DIFFERENCE = {"fp32": 1e-3, "bf16": 4e-2}
 class Runner(Protocol):
     """Runs one network."""
 
-    def __call__(self, patches: Tensor, identity: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, patches: Tensor, identity: int, **options: float) -> tuple[Tensor, Tensor]:
         """Return faces (B, 3, S, S) and masks (B, 1, S, S), float32 [0, 1].
 
         Args:
             patches: (B, 3, S, S) float32 RGB [0, 1], any device. identity: number of the decoder.
+            options: further arguments of the network's `forward`; other values may cost a preparation.
         """
 
 
@@ -101,9 +102,9 @@ class TorchRunner:
     def __init__(self, network: SwapNetwork, compute: Compute, dtype: torch.dtype) -> None:
         self.network, self._compute, self._dtype = network, compute, dtype
 
-    def __call__(self, patches: Tensor, identity: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, patches: Tensor, identity: int, **options: float) -> tuple[Tensor, Tensor]:
         """See `Runner`."""
-        face, mask = self.network(self._compute.placed(patches, self._dtype), identity)
+        face, mask = self.network(self._compute.placed(patches, self._dtype), identity, **options)
         return face.float(), mask.float()
 
 
@@ -117,12 +118,12 @@ class CompiledRunner:
         self._compiled = torch.compile(eager, dynamic=False, options={"freezing": True})
         self._batch = batch
 
-    def __call__(self, patches: Tensor, identity: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, patches: Tensor, identity: int, **options: float) -> tuple[Tensor, Tensor]:
         """See `Runner`."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return in_static_batches(patches, self._batch, lambda full: self._compiled(full, identity))
+                return in_static_batches(patches, self._batch, lambda full: self._compiled(full, identity, **options))
         except (torch.OutOfMemoryError, FaceswapError):
             raise
         except Exception as error:  # the compiler's errors share no base that is public

@@ -29,8 +29,11 @@ _USUAL_BATCH = 8
 class SwapModel:
     """Swaps aligned patches to any of its identities."""
 
-    has_one_runner = False
-    """True when nothing can be chosen about how it is run."""
+    has_runners = False
+    """True when there is a choice of what runs the network; kinds of models that bring their own leave it so."""
+    batch: int | None = None
+    """Patches that are to come together, at most; None = as many as one likes."""
+    _runner_name = "its own"
 
     def __init__(
         self,
@@ -52,9 +55,7 @@ class SwapModel:
         # Cast once for each type that is used: autocast would cast weights again in every pass (2.3 times slower on CPUs).
         original: SwapNetwork = network.float().to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._networks = {_ORIGINAL: original}
-        self._runner_name = usual_runner(compute)
-        self.batch: int | None = None
-        """Patches that are to come together, at most; None = as many as one likes."""
+        self.has_runners, self._runner_name = True, usual_runner(compute)
         self._runner: Runner | None = None
 
     def __repr__(self) -> str:

@@ -89,6 +89,22 @@ def test_unknown_wish_is_refused(model: SwapModel) -> None:
         model.use_runner("fast")
 
 
+class OfAFile(SwapModel):
+    """A model that brings its own way to run."""
+
+    def __init__(self, model: SwapModel) -> None:
+        self.spec, self.compute, self.manifest_sha256 = model.spec, model.compute, "file"
+
+
+def test_model_that_brings_its_own_runner_is_left_alone(model: SwapModel, probed: list[str]) -> None:
+    own = OfAFile(model)
+    facts = {"models": [own.manifest_sha256, model.manifest_sha256], "runners": [["its own", None], ["torch-bf16", 8]]}
+    choices = settle_runners([own, model], "auto", 8, 10_000, facts)
+    assert [choice.runner for choice in choices] == [own.runner, "torch-bf16"]
+    assert own.batch is None
+    assert not probed
+
+
 class ShortOfMemory(SwapModel):
     """A model on a device that holds three faces."""
 
