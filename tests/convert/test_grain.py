@@ -234,6 +234,18 @@ def test_a_face_too_small_to_tell_is_passed_over() -> None:
     assert matcher.grain_of("key", 0, face()) is None
 
 
+def test_a_face_that_comes_nearer_shows_its_chroma_too() -> None:
+    matcher = GrainMatcher()
+    matcher.observe("key", look(grainy(3.0, chroma=3.0), face_at(200, 120, 18)))
+    small = matcher.grain_of("key", 0, face())
+    matcher.observe("key", look(grainy(3.0, chroma=3.0, frame=1), face(1)))
+    large = matcher.grain_of("key", 1, face())
+    assert small is not None
+    assert large is not None
+    assert [bool(plane) for plane in small.planes] == [True, False, False]
+    assert all(large.planes)
+
+
 @pytest.mark.parametrize("blur", [0.0, 0.45, 0.6, 0.9, 1.1, 1.4, 1.8])
 def test_fitted_noise_reads_like_what_it_stands_for(blur: float) -> None:
     everywhere = np.ones((512, 512), bool)
