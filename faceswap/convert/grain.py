@@ -145,7 +145,8 @@ class GrainMatcher:
                 track.is_told_apart, track.count = True, 0
         track.count += 1
         weight = max(_FOLLOW, 1 / track.count)  # a plain mean at first
-        before = track.energies if track.energies is not None else energies
+        before = energies if track.energies is None else np.where(np.isnan(track.energies), energies, track.energies)
+        energies = np.where(np.isnan(energies), before, energies)  # a face far away tells little of chroma
         track.energies = before + weight * (energies - before)
 
     def grain_of(self, key: Hashable, frame: int, face: Face) -> Grain | None:
@@ -153,7 +154,7 @@ class GrainMatcher:
         track = self._tracks.get(key)
         if track is None or track.energies is None or track.last is None:
             return None
-        planes = tuple(fitted(of) if np.nanmax(of[:2]) >= UNSEEN**2 else () for of in track.energies)
+        planes = tuple(fitted(of) if np.any(of[:2] >= UNSEEN**2) else () for of in track.energies)
         if not any(planes):
             return None
         return Grain(planes, seed_of(frame, face), track.last.chroma_shift)

@@ -48,7 +48,7 @@ class GrainSeen:
     @property
     def is_visible(self) -> bool:
         """False when luma has less noise than can be seen, whatever it is."""
-        return bool(np.nanmax(self.levels[0, :2]) >= UNSEEN)
+        return bool(np.any(self.levels[0, :2] >= UNSEEN))
 
     @property
     def fine(self) -> float:

@@ -314,7 +314,7 @@ def test_preview_says_what_it_shows_and_is_marked(tmp_path: Path) -> None:
     assert (done.returncode, last["event"], last["has_reused_index"]) == (0, "preview", False)
     assert [row["frame"] for row in last["frames"]] == [3, 5]
     assert last["frames"][0]["faces"] == [{"track": 0, "to": "anna"}]
-    assert last["variants"] == ["match=mkl", "match=reinhard", "match=mean", "match=none"]
+    assert last["variants"] == [f"match={kind}" for kind in ("mkl", "reinhard", "mean", "histogram", "poisson", "none")]
     assert faceswap("verify", tmp_path / "p.png").returncode == 0
     assert not (tmp_path / ".faceswap").exists()
     said = faceswap("preview", clip, "-m", model, "--frame", "3")

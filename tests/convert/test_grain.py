@@ -110,6 +110,22 @@ def test_face_has_the_grain_that_is_around_it(sigma: float, blur: float, pix_fmt
 GRAINS: list[Grain] = []
 
 
+@pytest.mark.parametrize("alpha", [0.2, 0.5, 0.8, 1.0])
+def test_grain_is_as_strong_where_both_pictures_show_through(alpha: float) -> None:
+    noise = learnt(sigma=4.0).grain_of("key", 0, face())
+    assert noise is not None
+    ratios = []
+    for i in range(6):
+        frame = grainy(4.0, frame=20 + i)
+        patch = blend.cut(frame, face(), CropSpec(64, "face"))
+        mask = np.full((1, 64, 64), alpha, dtype=np.float32)
+        mask[:, [0, -1]] = mask[:, :, [0, -1]] = 0
+        flat = Patch(np.full_like(patch.pixels, 0.5), mask, patch.patch_from_frame)
+        inside, outside = inside_and_outside(blend.paste(frame, flat, replace(noise, seed=i)), 0)
+        ratios.append(inside / outside)
+    assert np.all(np.abs(np.mean(ratios, axis=0)[:2] - 1) <= 0.1)
+
+
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
 @pytest.mark.parametrize(("sigma", "blur"), [(5.0, 1.0), (6.0, 1.6)])
 def test_coarse_grain_comes_out_at_full_strength(sigma: float, blur: float, pix_fmt: str) -> None:
@@ -216,6 +232,18 @@ def test_a_face_too_small_to_tell_is_passed_over() -> None:
     matcher = GrainMatcher()
     matcher.observe("key", seen)
     assert matcher.grain_of("key", 0, face()) is None
+
+
+def test_a_face_that_comes_nearer_shows_its_chroma_too() -> None:
+    matcher = GrainMatcher()
+    matcher.observe("key", look(grainy(3.0, chroma=3.0), face_at(200, 120, 18)))
+    small = matcher.grain_of("key", 0, face())
+    matcher.observe("key", look(grainy(3.0, chroma=3.0, frame=1), face(1)))
+    large = matcher.grain_of("key", 1, face())
+    assert small is not None
+    assert large is not None
+    assert [bool(plane) for plane in small.planes] == [True, False, False]
+    assert all(large.planes)
 
 
 @pytest.mark.parametrize("blur", [0.0, 0.45, 0.6, 0.9, 1.1, 1.4, 1.8])

@@ -2,9 +2,10 @@
 
     python tools/bench/picture.py CLIP... -m MODEL [-m MODEL] [--frames 60] [--grain 4] [--only after,before] [-o FILE.json]
 
-"before" is what a plain composite does: a feathered mask and the mean colour. "after" is what `faceswap convert` does when it
-is told nothing. A stretch of each clip is written anew as the input (x264, crf 12; with --grain noise of that deviation is laid
-over it first and kept at crf 18), converted with each setting, and measured over all its frames by `faceswap evaluate`.
+"before" is what a plain composite does: a feathered mask and the mean colour. "after" is what `faceswap convert` does when it is
+told nothing; "lossless" the same before it is encoded. A stretch of each clip is written anew as the input (x264, crf 12; with
+--grain noise of that deviation is laid over it first and kept at crf 18), converted with each setting (x264, crf 14), and
+measured over all its frames by `faceswap evaluate`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "after": {},
     "shot": {"match_over": "shot"},
     "no light": {"light": 0},
+    "lossless": {"codec": "ffv1"},
 }
 KEYS = (
     "seam_gradient",
@@ -89,8 +91,9 @@ def measure(part: Path, model: SwapModel, names: list[str], keep: Path | None) -
     """Return the figures of each variant."""
     detector, table = make_detector(threads=1), {}
     for number, name in enumerate(names):
-        output = (keep or part.parent) / f"{part.stem}-{model.crop.size}-{name.replace(' ', '-')}.mp4"
-        config = ConvertConfig(**VARIANTS[name], figures=False, crf=14, preset="veryfast", faces="main")
+        output = (keep or part.parent) / f"{part.stem}-{model.crop.size}-{name.replace(' ', '-')}.mkv"
+        encoding = {} if "codec" in VARIANTS[name] else {"crf": 14, "preset": "veryfast"}
+        config = ConvertConfig(**VARIANTS[name], **encoding, figures=False, faces="main")
         if number == 0:  # the first one pays for finding the faces; repeated, so that none of the rest is favoured
             convert_clip(part, model, output, config=config, detector=detector, overwrite=True)
         report = convert_clip(part, model, output, config=config, detector=detector, overwrite=True)
