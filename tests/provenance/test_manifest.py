@@ -354,3 +354,27 @@ def test_what_comes_back_from_editing_is_signed_again(tmp_path: Path, signer: Si
         attach(edited, media(tmp_path / "plain.png"))
     with pytest.raises(UsageError, match="both the file and its parent"):
         attach(output, output)
+
+
+@pytest.mark.parametrize(
+    "said", [{"model_sha256": 7}, {"model_sha256": None, "id": []}, [], "text", {"model_sha256": [1]}]
+)
+def test_strange_words_in_an_assertion_of_our_name_do_no_harm(
+    tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    from faceswap.provenance import manifest
+
+    real = manifest._definition
+
+    def strange(*arguments: object, **named: object) -> dict:
+        definition = real(*arguments, **named)  # type: ignore[arg-type]
+        definition["assertions"][1]["data"] = said
+        return definition
+
+    path = media(tmp_path / "out.png")
+    parent = parent_of(path)
+    monkeypatch.setattr(manifest, "_definition", strange)
+    sign_file(path, tmp_path / "signed.png", "image/png", ManifestFacts("out.png", MARK, WHEN), parent, signer)
+    found = read_manifest(tmp_path / "signed.png")
+    assert found is not None
+    assert found.models in ((), ("1",))
