@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from faceswap.convert.config import DEFAULT_CODEC, ConvertConfig
+from faceswap.convert.config import CASTING_SETTINGS, DEFAULT_CODEC, ConvertConfig
 from faceswap.convert.plan_checks import check_mark, check_masks, check_packages, check_places, check_words
 from faceswap.convert.smart import matching_encoder
 from faceswap.convert.wish import Wish, wish_of
@@ -62,6 +62,10 @@ class ConvertPlan:
     notes: tuple[str, ...]
     watermark_id: MarkId | None = None
     """The mark's id where it is in the pixels of swapped frames; None = they get no watermark."""
+
+    def with_id(self, number: str) -> ConvertPlan:
+        """Return the plan with the mark of one conversion."""
+        return replace(self, mark=replace(self.mark, id=number))
 
     @property
     def wanted_watermark(self) -> MarkId | None:
@@ -137,7 +141,7 @@ def plan_convert(
         under_way=under_way,
         index_path=place,
         has_index=has_index,
-        mark=_mark(digest, models, consents, wish, config, provenance),
+        mark=_mark(digest, models, consents, config, provenance),
         provenance=provenance,
         consents=consents,
         notes=(*info.notes, *encode.losses, *(() if has_index else replaced_notes(place, digest))),
@@ -158,11 +162,10 @@ def _mark(
     source: str,
     models: Sequence[SwapModel],
     consents: Sequence[ConsentRecord],
-    wish: Wish,
     config: ConvertConfig,
     provenance: ProvenanceWish,
 ) -> Mark:
-    """Return the mark, with an id that is the same whenever the same conversion is repeated here.
+    """Return the mark, with an id that is the same whenever the same is repeated here; `with_id` makes it the conversion's.
 
     Raises:
         UsageError, ProvenanceError: nobody can sign (asked now, since signing comes last).
@@ -170,8 +173,8 @@ def _mark(
     signer_of(provenance)
     hashes = [model.manifest_sha256 for model in models]
     records = [record.sha256 for record in consents]
-    how = config.model_dump_json(exclude={"figures"})
-    facts = [source, *hashes, *records, wish.words, how, *(["no watermark"] if provenance.no_watermark else [])]
+    how = config.model_dump_json(exclude={"figures", *CASTING_SETTINGS})
+    facts = [source, *hashes, *records, how, *(["no watermark"] if provenance.no_watermark else [])]
     return Mark.of_models(hashes, records, id_text(mark_id(installation_signer().secret, facts)))
 
 

@@ -126,9 +126,6 @@ def test_a_watermark_alone_leads_back_to_the_output(output: Path) -> None:
     assert report.entries[0].consent_ids == tiny_consent("anna").record_id
     other = verify_clip(output.with_name("copy.mkv"), find_watermark=lambda _: WatermarkFound("0" * 10, 1e-9))
     assert not other.agrees
-    assert not verify_clip(
-        output, find_watermark=lambda _: pytest.fail("the manifest says that there is none")
-    ).has_looked
 
 
 def test_a_changed_byte_is_an_alteration(output: Path) -> None:

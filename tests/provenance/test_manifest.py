@@ -32,6 +32,7 @@ from faceswap.provenance.manifest_reader import read_manifest
 from faceswap.provenance.mark import Mark
 from faceswap.provenance.mark_id import BITS, MarkId, id_of_text, id_text, mark_id
 from faceswap.provenance.signer import Signer, installation_signer, signer_of
+from faceswap.provenance.verify import verify_clip
 from faceswap.provenance.wish import ProvenanceWish
 
 MARK = Mark("ab" * 32, consent_sha256="cd" * 32, id="00112233aa")
@@ -140,9 +141,12 @@ def test_signing_leaves_the_pictures_as_they_are(tmp_path: Path, signer: Signer)
 
 
 def test_a_watermark_is_only_named_where_there_is_one(tmp_path: Path, signer: Signer) -> None:
-    found = read_manifest(sign(media(tmp_path / "out.png"), signer))
+    path = sign(media(tmp_path / "out.png"), signer)
+    found = read_manifest(path)
     assert found is not None
     assert found.watermark == ""
+    report = verify_clip(path, find_watermark=lambda _: pytest.fail("the manifest says that there is none"))
+    assert (report.verdict, report.has_looked) == ("intact", False)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
