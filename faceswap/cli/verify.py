@@ -124,7 +124,7 @@ def _layers(report: VerifyReport) -> str:
     found += ["comment"] if report.sentence is not None else []
     if report.watermark is not None:
         found.append(
-            f"watermark (by chance at most once in {1 / max(report.watermark.false_positive_rate, 1e-30):.0e})"
+            f"watermark (chance of a false alarm at most {max(report.watermark.false_positive_rate, 1e-30):.0e})"
         )
     elif report.has_looked:
         missing.append("watermark")

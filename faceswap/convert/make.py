@@ -45,6 +45,8 @@ from faceswap.media.sequence import PICTURES
 from faceswap.models.probe import RunnerChoice
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, StageTimes
+from faceswap.provenance.mark_id import id_text, mark_id
+from faceswap.provenance.signer import installation_signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,9 @@ def wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
 
 
 def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor, copies: CopyPlan | None) -> Made:
-    plan = run.plan
-    frames = wanted_frames(plan, index)
     facts = _job_facts(run, casting, copies)
+    plan = run.plan.with_id(facts["id"])
+    frames = wanted_frames(plan, index)
     painted = painted_masks(plan, index, casting, settings)
     segments = plan_segments(copies.runs if copies else [(*frames, False)], index.shots)
     with open_work_folder(plan.work_path, facts) as work:
@@ -267,6 +269,9 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "copied": [list(r) for r in copies.runs] if copies else [],
         "libraries": library_versions(),
     }
+    # Said in other words, a conversion is still the same one: its id follows from who becomes whom, not from the options.
+    secret = installation_signer().secret
+    facts["id"] = id_text(mark_id(secret, [json.dumps(facts, sort_keys=True)]))
     return json.loads(json.dumps(facts))
 
 

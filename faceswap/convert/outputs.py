@@ -128,7 +128,7 @@ def _require_mark(output: Output, plan: ConvertPlan) -> None:
             f"{output.product.output} was withheld: neither {plan.encode.muxer} nor {plan.encode.codec} could carry the "
             "mark that it is AI-modified; use .mp4, .mov or .mkv, or H.264/H.265"
         )
-    if found.verdict != "intact":
+    if found.manifest is None or not (found.manifest.fits and found.manifest.is_ours and found.agrees):
         problems = ", ".join(found.manifest.problems) if found.manifest else "it is missing"
         raise ProvenanceError(f"{output.product.output} was withheld: its signed manifest does not fit ({problems})")
 

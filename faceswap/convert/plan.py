@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from faceswap.convert.config import DEFAULT_CODEC, ConvertConfig
+from faceswap.convert.config import CASTING_SETTINGS, DEFAULT_CODEC, ConvertConfig
 from faceswap.convert.plan_checks import check_mark, check_masks, check_packages, check_places, check_words
 from faceswap.convert.smart import matching_encoder
 from faceswap.convert.wish import Wish, wish_of
@@ -65,6 +65,10 @@ class ConvertPlan:
     on_gpu: bool
     """The clip is decoded on the GPU."""
     notes: tuple[str, ...]
+
+    def with_id(self, number: str) -> ConvertPlan:
+        """Return the plan with the mark of one conversion."""
+        return replace(self, mark=replace(self.mark, id=number))
 
     @property
     def watermark_id(self) -> MarkId | None:
@@ -147,7 +151,7 @@ def plan_convert(
         under_way=under_way,
         index_path=place,
         has_index=has_index,
-        mark=_mark(digest, models, consents, wish, config, provenance),
+        mark=_mark(digest, models, consents, config, provenance),
         provenance=provenance,
         consents=consents,
         on_gpu=config.decode == "gpu" and not_on_gpu is None,
@@ -174,11 +178,10 @@ def _mark(
     source: str,
     models: Sequence[SwapModel],
     consents: Sequence[ConsentRecord],
-    wish: Wish,
     config: ConvertConfig,
     provenance: ProvenanceWish,
 ) -> Mark:
-    """Return the mark, with an id that is the same whenever the same conversion is repeated here.
+    """Return the mark, with an id that is the same whenever the same is repeated here; `with_id` makes it the conversion's.
 
     Raises:
         UsageError, ProvenanceError: nobody can sign (asked now, since signing comes last).
@@ -186,8 +189,8 @@ def _mark(
     signer_of(provenance)
     hashes = [model.manifest_sha256 for model in models]
     records = [record.sha256 for record in consents]
-    how = config.model_dump_json(exclude={"figures"})
-    facts = [source, *hashes, *records, wish.words, how, *(["no watermark"] if provenance.no_watermark else [])]
+    how = config.model_dump_json(exclude={"figures", *CASTING_SETTINGS})
+    facts = [source, *hashes, *records, how, *(["no watermark"] if provenance.no_watermark else [])]
     return Mark.of_models(hashes, records, id_text(mark_id(installation_signer().secret, facts)))
 
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from faceswap.convert.outputs import Output
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import SequenceProduct
 from faceswap.files import disk_errors_named, require_space, sha256_file, sync_folder, temporary_beside, write_synced
+from faceswap.media.sequence import SequenceTarget
 from faceswap.media.sequence_files import add_hashes
 from faceswap.provenance.consent import moment
 from faceswap.provenance.manifest import ManifestFacts, format_of, parent_of, sidecar_of, sign_bytes, sign_file
+from faceswap.provenance.mark_id import MarkId
 from faceswap.provenance.registry import Registry, RegistryEntry
 from faceswap.provenance.signer import Signer, signer_of
 
 Watch = Callable[[str, int, int], None]
+OnBytes = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -37,20 +40,18 @@ class _Desk:
     num_frames: int
     when: str = field(default_factory=moment)
 
-    def facts(self, title: str) -> ManifestFacts:
-        return ManifestFacts(title, self.plan.mark, self.when, self.plan.watermark_id)
-
-    def sign(self, path: Path, title: Path, on_bytes: Callable[[int], None] = lambda _: None) -> None:
+    def sign(self, path: Path, title: Path, mark_id: MarkId | None, on_bytes: OnBytes = lambda _: None) -> None:
         """Put a manifest into the file `path`, or beside it.
 
         Args:
-            title: the name it will have, which says which of the two.
+            title: the name it will have, which says which of the two. mark_id: the watermark in it.
         """
+        facts = ManifestFacts(title.name, self.plan.mark, self.when, mark_id)
         kind = format_of(title, path.stat().st_size)
         with disk_errors_named(self.plan.output):
             if kind is not None:
                 require_space(path.parent, path.stat().st_size)
-            sign_file(path, self.waiting, kind, self.facts(title.name), self.parent, self.signer, on_bytes)
+            sign_file(path, self.waiting, kind, facts, self.parent, self.signer, on_bytes)
             os.replace(self.waiting, path if kind is not None else sidecar_of(path))
 
     def sign_video(self, output: Output) -> None:
@@ -64,18 +65,18 @@ class _Desk:
                 said = now
                 self.watch(f"sign {output.product.name}", said, self.num_frames)
 
-        self.sign(output.temporary, output.product.output, on_bytes)
+        self.sign(output.temporary, output.product.output, watermark_in(self.plan, output), on_bytes)
 
-    def sign_pictures(self, folder: Path, product: SequenceProduct) -> None:
-        target = product.target
+    def sign_pictures(self, output: Output, target: SequenceTarget) -> None:
+        folder, mark_id = output.temporary, watermark_in(self.plan, output)
         if target.kind == "exr":  # nothing can be put into these: their hashes go into the table, which is signed
             add_hashes(folder / target.table_name)
-            self.sign(folder / target.table_name, Path(target.table_name))
+            self.sign(folder / target.table_name, Path(target.table_name), mark_id)
         else:
             pictures = sorted(path for path in folder.iterdir() if path.name != target.table_name)
             require_space(folder, sum(path.stat().st_size for path in pictures))
             for number, path in enumerate(pictures, start=1):
-                self.sign(path, path)
+                self.sign(path, path, mark_id)
                 self.watch("sign pictures", number, len(pictures))
         sync_folder(folder)
 
@@ -93,7 +94,7 @@ def sign_outputs(outputs: Sequence[Output], plan: ConvertPlan, waiting: Path, nu
     desk = _Desk(signer_of(plan.provenance), parent_of(plan.input), plan, waiting, watch, num_frames)
     for output in outputs:
         if isinstance(output.product, SequenceProduct):
-            desk.sign_pictures(output.temporary, output.product)
+            desk.sign_pictures(output, output.product.target)
         else:
             desk.sign_video(output)
 
@@ -104,9 +105,16 @@ def register_outputs(outputs: Sequence[Output], plan: ConvertPlan, identities: S
     Raises:
         UsageError, ResourceError, ProvenanceError: it cannot be written.
     """
-    Registry.of_user().add(
-        [registry_entry(plan, output.product.output, _main_file(output), identities) for output in outputs]
-    )
+    entries = []
+    for output in outputs:
+        entry = registry_entry(plan, output.product.output, _main_file(output), identities)
+        entries.append(replace(entry, has_watermark=int(watermark_in(plan, output) is not None)))
+    Registry.of_user().add(entries)
+
+
+def watermark_in(plan: ConvertPlan, output: Output) -> MarkId | None:
+    """Return the id in an output's pixels; a matte shows no picture that could hold one."""
+    return None if output.product.name == "matte" else plan.watermark_id
 
 
 def registry_entry(plan: ConvertPlan, path: Path, file: Path, identities: Sequence[str]) -> RegistryEntry:
@@ -126,7 +134,7 @@ def registry_entry(plan: ConvertPlan, path: Path, file: Path, identities: Sequen
         models=plan.mark.model_sha256,
         consent_ids=", ".join(record.record_id for record in plan.consents),
         consent_sha256s=plan.mark.consent_sha256,
-        has_watermark=int(plan.watermark_id is not None),
+        has_watermark=0,
         version=plan.mark.version,
     )
 
@@ -137,7 +145,7 @@ def write_signed(path: Path, data: bytes, plan: ConvertPlan, identities: Sequenc
     Raises:
         UsageError, ProvenanceError: nobody can sign, or the registry cannot be written.
     """
-    facts = ManifestFacts(path.name, plan.mark, moment(), plan.watermark_id)
+    facts = ManifestFacts(path.name, plan.mark, moment())
     signed = sign_bytes(data, format_of(path), facts, parent_of(plan.input), signer_of(plan.provenance))
     temporary = temporary_beside(path)
     try:

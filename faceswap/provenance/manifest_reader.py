@@ -130,8 +130,8 @@ def _found(place: Literal["embedded", "sidecar"], store: Mapping[str, Any]) -> M
         title=str(active.get("title", "")),
         parent=next((str(i.get("title", "")) for i in _ingredients(active)), ""),
         mark_id=str(ours.get("id", "")),
-        models=tuple(map(str, ours.get("model_sha256", ()))),
-        consents=tuple(map(str, ours.get("consent_sha256", ()))),
+        models=_texts(ours.get("model_sha256")),
+        consents=_texts(ours.get("consent_sha256")),
         watermark=_watermark(active),
         num_manifests=len(manifests),
     )
@@ -143,6 +143,11 @@ def _ours(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def _texts(values: Any) -> tuple[str, ...]:
+    """Return a list of texts; anybody can put anything into an assertion of our name."""
+    return tuple(map(str, values)) if isinstance(values, list) else ()
+
+
 def _assertion(manifest: Mapping[str, Any], label: str) -> Any:
     return next((each.get("data") for each in manifest.get("assertions", []) if each.get("label") == label), None)
 
@@ -152,12 +157,16 @@ def _ingredients(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _when(manifest: Mapping[str, Any]) -> str:
-    actions = (_assertion(manifest, "c2pa.actions.v2") or {}).get("actions", [])
-    return next((str(action["when"]) for action in actions if action.get("when")), "")
+    data = _assertion(manifest, "c2pa.actions.v2")
+    actions = data.get("actions") if isinstance(data, dict) else None
+    whens = [action.get("when") for action in actions or [] if isinstance(action, dict)]
+    return next((str(when) for when in whens if when), "")
 
 
 def _watermark(manifest: Mapping[str, Any]) -> str:
     data = _assertion(manifest, "c2pa.soft-binding")
     if not isinstance(data, dict) or data.get("alg") != WATERMARK_ALGORITHM:
         return ""
-    return next((str(block.get("value", "")) for block in data.get("blocks", [])), "")
+    blocks = data.get("blocks")
+    values = [block.get("value") for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    return next((str(value) for value in values if value), "")

@@ -32,6 +32,7 @@ from faceswap.provenance.manifest_reader import read_manifest
 from faceswap.provenance.mark import Mark
 from faceswap.provenance.mark_id import BITS, MarkId, id_of_text, id_text, mark_id
 from faceswap.provenance.signer import Signer, installation_signer, signer_of
+from faceswap.provenance.verify import verify_clip
 from faceswap.provenance.wish import ProvenanceWish
 
 MARK = Mark("ab" * 32, consent_sha256="cd" * 32, id="00112233aa")
@@ -140,9 +141,12 @@ def test_signing_leaves_the_pictures_as_they_are(tmp_path: Path, signer: Signer)
 
 
 def test_a_watermark_is_only_named_where_there_is_one(tmp_path: Path, signer: Signer) -> None:
-    found = read_manifest(sign(media(tmp_path / "out.png"), signer))
+    path = sign(media(tmp_path / "out.png"), signer)
+    found = read_manifest(path)
     assert found is not None
     assert found.watermark == ""
+    report = verify_clip(path, find_watermark=lambda _: pytest.fail("the manifest says that there is none"))
+    assert (report.verdict, report.has_looked) == ("intact", False)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -354,3 +358,27 @@ def test_what_comes_back_from_editing_is_signed_again(tmp_path: Path, signer: Si
         attach(edited, media(tmp_path / "plain.png"))
     with pytest.raises(UsageError, match="both the file and its parent"):
         attach(output, output)
+
+
+@pytest.mark.parametrize(
+    "said", [{"model_sha256": 7}, {"model_sha256": None, "id": []}, [], "text", {"model_sha256": [1]}]
+)
+def test_strange_words_in_an_assertion_of_our_name_do_no_harm(
+    tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch, said: object
+) -> None:
+    from faceswap.provenance import manifest
+
+    real = manifest._definition
+
+    def strange(*arguments: object, **named: object) -> dict:
+        definition = real(*arguments, **named)  # type: ignore[arg-type]
+        definition["assertions"][1]["data"] = said
+        return definition
+
+    path = media(tmp_path / "out.png")
+    parent = parent_of(path)
+    monkeypatch.setattr(manifest, "_definition", strange)
+    sign_file(path, tmp_path / "signed.png", "image/png", ManifestFacts("out.png", MARK, WHEN), parent, signer)
+    found = read_manifest(tmp_path / "signed.png")
+    assert found is not None
+    assert found.models in ((), ("1",))
