@@ -1,7 +1,8 @@
 """What every finished picture gets on its way to the encoders: the visible label, if one is asked for, and the watermark.
 
 Which deliverables: the finished clip, the overlay and the raw network output carry the watermark, the matte has nothing to mark.
-The label belongs to the finished clip alone. Why some clips are marked over whole frames: docs/decisions/0031-watermark-and-safeguard.md.
+The label belongs to the finished clip alone. Why some clips are marked over whole frames:
+docs/decisions/0031-watermark-and-safeguard.md.
 """
 
 from __future__ import annotations
