@@ -17,8 +17,8 @@ def test_unknown_device_is_refused_with_the_allowed_ones(name: str) -> None:
 
 
 def test_unknown_precision_is_refused_with_the_allowed_ones() -> None:
-    with pytest.raises(UsageError, match="auto, bf16, fp32"):
-        choose_compute("cpu", "fp16")
+    with pytest.raises(UsageError, match="auto, bf16, fp16, fp32"):
+        choose_compute("cpu", "fp8")
 
 
 def test_gpu_that_is_not_there_is_a_device_error() -> None:

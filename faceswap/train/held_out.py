@@ -99,26 +99,22 @@ class Looked:
 @torch.inference_mode()
 def look(state: TrainState, packs: Sequence[FacePack], held: Sequence[FacePack | None], compute: Compute) -> Looked:
     """Return how well the averaged network rebuilds held-out faces, and some it trains with."""
-    seen, scores, variety = [], {}, []
+    seen, scores, variety, sharpness = [], {}, [], []
     with state.averaged() as network:
         for number, (pack, apart) in enumerate(zip(packs, held, strict=True)):
             # The same faces at each look: evenly spread.
             some = pack.part(_spread(len(pack), _SEEN_FACES))
             batch, rebuilt = rebuild(network, some, number, compute)
-            seen.append(_score(batch, rebuilt))
+            seen += ssim_of(rebuilt, batch.truth, batch.mask)
             mask = batch.outline
             spreads = [((faces - faces.mean(dim=0)).square() * mask).mean().sqrt() for faces in (rebuilt, batch.truth)]
             variety.append(float(spreads[0] / spreads[1].clamp(min=1e-6)))
             if apart is not None:
-                scores[apart.actor] = _score(
-                    *rebuild(network, apart.part(_spread(len(apart), _MAX_FACES)), number, compute)
-                )
-    return Looked(
-        scores,
-        round(float(np.mean([s.ssim for s in seen])), 4),
-        round(float(np.mean([s.sharpness for s in (scores.values() or seen)])), 4),
-        round(float(np.mean(variety)), 4),
-    )
+                batch, rebuilt = rebuild(network, apart.part(_spread(len(apart), _MAX_FACES)), number, compute)
+                scores[apart.actor] = _score(batch, rebuilt)
+            sharpness.append(scores[apart.actor].sharpness if apart is not None else _sharpness(batch, rebuilt))
+    means = (round(float(np.mean(values)), 4) for values in (seen, sharpness, variety))
+    return Looked(scores, *means)
 
 
 def rebuild(network: SwapNetwork, pack: FacePack, number: int, compute: Compute) -> tuple[Batch, torch.Tensor]:
@@ -146,21 +142,27 @@ def _spread(count: int, most: int) -> NDArray[np.bool_]:
 
 def _score(batch: Batch, rebuilt: torch.Tensor) -> HeldOutScore:
     similarity = float(np.mean(ssim_of(rebuilt, batch.truth, batch.mask)))
-    real, made, masks = (values.cpu().numpy() for values in (batch.truth, rebuilt.clamp(0, 1), batch.mask[:, 0]))
-    energies = [
-        np.mean([detail.band_energy(face.mean(axis=0), mask) for face, mask in zip(faces, masks, strict=True)])
-        for faces in (real, made)
-    ]
+    masks = batch.mask[:, 0].cpu().numpy()
     means = [
-        np.stack([tone.mean_lab(color.lab(face), mask) for face, mask in zip(faces, masks, strict=True)])
-        for faces in (real, made)
+        np.stack([tone.mean_lab(color.lab(face), mask) for face, mask in zip(faces.cpu().numpy(), masks, strict=True)])
+        for faces in (batch.truth, rebuilt.clamp(0, 1))
     ]
     return HeldOutScore(
-        faces=len(real),
+        faces=len(masks),
         ssim=round(similarity, 4),
-        sharpness=round(float(energies[1] / max(float(energies[0]), 1e-9)), 4),
+        sharpness=round(_sharpness(batch, rebuilt), 4),
         skin=round(tone.skin_match(means[0], means[1]), 3),
     )
+
+
+def _sharpness(batch: Batch, rebuilt: torch.Tensor) -> float:
+    """Return the fine detail of all faces, rebuilt / real."""
+    masks = batch.mask[:, 0].cpu().numpy()
+    real, made = (
+        np.mean([detail.band_energy(f, m) for f, m in zip(faces.mean(dim=1).cpu().numpy(), masks, strict=True)])
+        for faces in (batch.truth, rebuilt.clamp(0, 1))
+    )
+    return float(made / max(float(real), 1e-9))
 
 
 def as_event(scores: Mapping[str, HeldOutScore]) -> dict[str, dict[str, float]]:
