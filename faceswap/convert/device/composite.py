@@ -83,8 +83,10 @@ def _union(a: Rect, b: Rect) -> Rect:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
-def fetch(planes: DevicePlanes, touched: Mapping[int, tuple[Rect, ...]]) -> dict[int, Touched]:
-    """Start the transfer of what was touched of each picture, all of it in one."""
+def fetch(
+    planes: DevicePlanes, touched: Mapping[int, tuple[Rect, ...]], stream: torch.cuda.Stream | None = None
+) -> dict[int, Touched]:
+    """Start the transfer of what was touched of each picture, all of it in one, on `stream` (None = the current one)."""
     parts = [
         plane[picture, y0:y1, x0:x1]
         for picture, rects in touched.items()
@@ -92,5 +94,5 @@ def fetch(planes: DevicePlanes, touched: Mapping[int, tuple[Rect, ...]]) -> dict
     ]
     if not parts:
         return {}
-    download = Download(parts)
+    download = Download(parts, stream)
     return {picture: Touched(download, 3 * i, rects) for i, (picture, rects) in enumerate(touched.items())}

@@ -6,8 +6,8 @@ Nothing waits for the device but the search for what covers a face (once a batch
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -37,6 +37,7 @@ from faceswap.convert.match import Looks
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.device import BatchSize
+from faceswap.errors import ResourceError
 from faceswap.faces.align import patch_from_frame
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
@@ -118,6 +119,7 @@ class DeviceEngine:
         self._has_memory = any(each.remembers for each in self._settings.all)
         self._looks = looks
         self._uploader = FrameUploader(self._device)
+        self._downloads = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
         self._recent: deque[Place] = deque()
         self._batch = BatchSize(config.batch)
         self._finisher = self._new_finisher()
@@ -132,22 +134,22 @@ class DeviceEngine:
         """As `SwapEngine.gathered`."""
         return self._finisher.gathered
 
-    @torch.inference_mode()
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
         self._finisher = self._new_finisher()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
         if places and self._has_memory:
-            self._finish(places, self._swap(places))
+            with _working_on(self._device):
+                self._finish(places, self._swap(places))
 
     def forget(self) -> None:
         """Forget all frames: what comes next does not follow on them."""
         self._recent.clear()
 
-    @torch.inference_mode()
     def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None:
         """Remember the faces of frames that belong to the segment before."""
-        self._cut(frames, faces, shots)
+        with _working_on(self._device):
+            self._cut(frames, faces, shots)
 
     def process(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[Rendered]:
         """Return the frames with their faces swapped, in the same order; the pictures may still be on their way.
@@ -168,18 +170,21 @@ class DeviceEngine:
                 yield self._rendered(batch)
         self._clock.collect(wait=True)
 
-    @torch.inference_mode()
     def _swapped(self, batch: FrameBatch) -> _Batch:
         """Cut the faces of some frames and run their networks."""
-        runs, places = self._cut(*batch)
-        return _Batch(batch[0], runs, places, self._swap(places))
+        with _working_on(self._device):
+            runs, places = self._cut(*batch)
+            return _Batch(batch[0], runs, places, self._swap(places))
 
-    @torch.inference_mode()
     def _rendered(self, batch: _Batch) -> list[Rendered]:
         """Match, mask and paste faces that are swapped."""
         results = [Rendered(frame, frame) for frame in batch.frames]
-        if not batch.places:
-            return results
+        if batch.places:
+            with _working_on(self._device):
+                self._render(batch, results)
+        return results
+
+    def _render(self, batch: _Batch, results: list[Rendered]) -> None:
         layers = self._finish(batch.places, batch.outputs)
         for first, planes in batch.runs:
             here = [
@@ -192,11 +197,11 @@ class DeviceEngine:
                     Pasted(place.position - first, layer, bound, place.settings.grain != "off")
                     for place, (layer, bound) in here
                 ]
-                arriving = fetch(planes, composite(planes, faces, self._kernels, self._finisher.grain))
+                touched_rects = composite(planes, faces, self._kernels, self._finisher.grain)
+                arriving = fetch(planes, touched_rects, self._downloads)
             for picture, touched in arriving.items():
                 of_frame = DeviceLayers([face.layer for face in faces if face.picture == picture])
                 results[first + picture] = DeviceRendered(batch.frames[first + picture], touched, of_frame)
-        return results
 
     def _cut(
         self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]
@@ -297,6 +302,24 @@ class DeviceEngine:
 
     def _new_finisher(self) -> Finisher:
         return Finisher(self._settings.all, self._device, self._clock, self._looks)
+
+
+@contextmanager
+def _working_on(device: torch.device) -> Iterator[None]:
+    """Launch what is in the block on a device.
+
+    Raises:
+        ResourceError: its memory does not hold the batch.
+    """
+    here = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    try:
+        with torch.inference_mode(), here:
+            yield
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"the device's memory does not hold a batch of frames and faces ({str(error).splitlines()[0]}); use a smaller "
+            "--batch, or fewer --jobs"
+        ) from error
 
 
 def _alike(frames: Sequence[Frame]) -> list[tuple[int, list[Frame]]]:

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from faceswap.convert.device.planes import to_device
 
-
 K = TypeVar("K", bound=Hashable)
 
 
