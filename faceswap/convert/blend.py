@@ -93,7 +93,7 @@ def lay_rgb(picture: NDArray[np.float32], patch: Patch) -> NDArray[np.float32]:
         return picture
     result = picture.copy()
     for channel, values in zip(result, patch.pixels, strict=True):
-        new = geometry.warp(values, placed.roi_from_patch, placed.alpha.shape, is_smooth=True)
+        new = geometry.warp(values, placed.roi_from_patch, placed.alpha.shape, is_smooth=True, is_anchored=True)
         channel[placed.place] += placed.alpha * (new - channel[placed.place])
     return result
 
@@ -121,7 +121,7 @@ def _placed(mask: NDArray, plane_from_patch: Matrix, size: tuple[int, ...], supp
     if x1 == x0:
         return None
     roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
-    alpha = geometry.warp(mask, roi_from_patch, (y1 - y0, x1 - x0), border=cv2.BORDER_CONSTANT)
+    alpha = geometry.warp(mask, roi_from_patch, (y1 - y0, x1 - x0), is_anchored=True, border=cv2.BORDER_CONSTANT)
     return _Placed((slice(y0, y1), slice(x0, x1)), roi_from_patch, alpha)
 
 
@@ -150,7 +150,7 @@ def _paste_plane(plane: NDArray, values: NDArray, placed: _Placed | None, top: i
     if placed is None:
         return plane
     alpha, old = placed.alpha, plane[placed.place]
-    new = geometry.warp(values, placed.roi_from_patch, alpha.shape, is_smooth=True)
+    new = geometry.warp(values, placed.roi_from_patch, alpha.shape, is_smooth=True, is_anchored=True)
     if noise is not None:
         new = new + noise
     mixed = old + alpha * (new - old)
