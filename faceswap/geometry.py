@@ -23,11 +23,14 @@ CANONICAL = "five-1"
 """Name and version of the coordinates in which crops are defined: those of the mean frontal face, unit = inter-ocular
 distance, origin between the eyes, y down. Each landmark scheme's template (`schemes`) lies in them."""
 
-_COVERAGES: dict[str, tuple[float, float]] = {
-    # (side, distance of the crop's centre below the eyes), in inter-ocular distances.
-    "face": (3.1, 0.50),
-    "whole_face": (3.7, 0.40),
-    "head": (5.4, 0.15),
+_CROPS: dict[str, dict[str, tuple[float, float, float]]] = {
+    # Side, and where the crop's centre lies to the right of the middle between the eyes and below it, in inter-ocular
+    # distances, by template and coverage.
+    CANONICAL: {"face": (3.1, 0.0, 0.50), "whole_face": (3.7, 0.0, 0.40), "head": (5.4, 0.0, 0.15)},
+    # What models in others' formats are trained on, fitted to the five points of their own crops: DeepFaceLab's whole
+    # face, and ArcFace's 112 px with 8 px more on each side.
+    "dfl-1": {"whole_face": (3.8555, 0.0379, 0.4211)},
+    "arcface-1": {"face": (3.6322, -0.0119, 0.1106)},
 }
 
 SITINGS: dict[str, tuple[float, float]] = {
@@ -129,27 +132,23 @@ def translation(x: float, y: float) -> Matrix:
 
 def patch_from_canonical(crop: CropSpec) -> Matrix:
     """Return the (2, 3) map from template coordinates (inter-ocular units) to patch px."""
-    if crop.template != CANONICAL or crop.coverage not in _COVERAGES:
+    found = _CROPS.get(crop.template, {}).get(crop.coverage)
+    if found is None:
+        known = "; ".join(f"{template!r} with {', '.join(crops)}" for template, crops in _CROPS.items())
         raise CropMismatchError(
-            f"the crop {crop.coverage!r} with template {crop.template!r} is unknown; "
-            f"this version knows {sorted(_COVERAGES)} with {CANONICAL!r}"
+            f"the crop {crop.coverage!r} with template {crop.template!r} is unknown; this version knows {known}"
         )
-    side, below_eyes = _COVERAGES[crop.coverage]
+    side, right, below_eyes = found
     scale = crop.size / (side * (1 + 2 * crop.margin))
-    return np.array([[scale, 0, crop.size / 2], [0, scale, crop.size / 2 - scale * below_eyes]])
+    return np.array([[scale, 0, crop.size / 2 - scale * right], [0, scale, crop.size / 2 - scale * below_eyes]])
 
 
 def patch_from_patch(dst: CropSpec, src: CropSpec) -> Matrix:
     """Return the constant (2, 3) map between two crops of the same face.
 
     Raises:
-        CropMismatchError: templates differ, or `src` does not hold all of `dst`.
+        CropMismatchError: a template is unknown, or `src` does not hold all of `dst`.
     """
-    if dst.template != src.template:
-        raise CropMismatchError(
-            f"crops made with template {src.template!r} cannot feed a model that uses {dst.template!r}; "
-            "extract the faceset again"
-        )
     matrix = compose(patch_from_canonical(dst), invert(patch_from_canonical(src)))
     corners = apply(invert(matrix), np.array([[0.0, 0.0], [dst.size, dst.size]]))
     if corners.min() < -0.01 * src.size or corners.max() > 1.01 * src.size:
@@ -241,7 +240,7 @@ def warp(
     dst_from_src = compose(dst_from_src, translation(x0, y0))
     image, dst_from_src = _prefiltered(image, dst_from_src)
     if is_smooth:
-        image, dst_from_src = _doubled(image), compose(dst_from_src, scaling(0.5))
+        image, dst_from_src = _interpolated(image, dst_from_src)
     return cv2.warpAffine(
         image, _opencv_matrix(dst_from_src), (size[1], size[0]), flags=cv2.INTER_LINEAR, borderMode=border
     )
@@ -277,22 +276,45 @@ def _prefiltered(image: NDArray, dst_from_src: Matrix) -> tuple[NDArray, Matrix]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dst_from_src
 
 
-CATMULL_ROM = np.array([-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0])
-"""Weights of samples -2..2 a quarter of a sample before sample 0 (Keys 1981, a = -1/2)."""
+_PLACES = ((16.0, 8), (6.0, 4), (0.0, 2))
+"""How many places between two samples are interpolated exactly when a picture is enlarged at least so many times; what lies
+between them is linear. With too few, soft edges fall into facets that are seen on a large screen."""
 
 
-def _doubled(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (H, W) as (2H, 2W), interpolated.
+def _interpolated(image: NDArray[np.float32], dst_from_src: Matrix) -> tuple[NDArray[np.float32], Matrix]:
+    """Return a finer (nH, nW) picture and its matrix, n as the enlargement wants it.
 
     OpenCV's own cubic (a = -3/4) bends ramps by 5 % of their slope, and older versions of it know only 32 places between
     two samples. Linear interpolation of this picture has neither fault.
     """
-    result = np.empty((2 * image.shape[0], 2 * image.shape[1]), dtype=np.float32)
-    early, late = CATMULL_ROM, CATMULL_ROM[::-1]
-    for y, rows in enumerate((early, late)):
-        for x, columns in enumerate((early, late)):
-            result[y::2, x::2] = cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REPLICATE)
-    return result
+    n = num_places(dst_from_src)
+    result = np.empty((n * image.shape[0], n * image.shape[1]), dtype=np.float32)
+    kernels = [catmull_rom((place + 0.5) / n - 0.5) for place in range(n)]
+    for y, rows in enumerate(kernels):
+        for x, columns in enumerate(kernels):
+            result[y::n, x::n] = cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REPLICATE)
+    return result, compose(dst_from_src, scaling(1 / n))
+
+
+def num_places(dst_from_src: Matrix) -> int:
+    """Return at how many places between two samples a warp interpolates exactly."""
+    scale = float(np.linalg.norm(dst_from_src[:, :2], axis=0).max())
+    return next(n for least, n in _PLACES if scale >= least)
+
+
+def catmull_rom(shift: float) -> NDArray[np.float64]:
+    """Return the weights of samples -2..2 at a place `shift` samples behind sample 0 (Keys 1981, a = -1/2).
+
+    Args:
+        shift: -0.5 to 0.5.
+    """
+    t = np.abs(np.arange(-2, 3) - shift)
+    return np.where(t < 1, 1.5 * t**3 - 2.5 * t**2 + 1, np.where(t < 2, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2, 0.0))
+
+
+def enlarges_much(dst_from_src: Matrix) -> bool:
+    """True when linear interpolation would be seen: masks are then interpolated like pictures."""
+    return float(np.linalg.norm(dst_from_src[:, :2], axis=0).max()) >= _PLACES[1][0]
 
 
 def warp_reference(image: torch.Tensor, dst_from_src: Matrix, size: tuple[int, int]) -> torch.Tensor:

@@ -44,6 +44,8 @@ HOLDS = {
     "before a journal line": ("faceswap.convert.work", "WorkFolder.add", "before"),
     "after a journal line": ("faceswap.convert.work", "WorkFolder.add", "after"),
     "while putting together": ("faceswap.media.assemble", "ClipMuxer._mux", "before"),
+    "while signing": ("faceswap.provenance.manifest", "_Watched.readinto", "before"),
+    "when signed": ("faceswap.convert.make", "sign_outputs", "after"),
     "before publishing": ("faceswap.convert.work", "WorkFolder.note_publishing", "after"),
     "between two names": ("faceswap.convert.outputs", "sync_folder", "after"),
     "before the end": ("faceswap.convert.work", "WorkFolder.delete", "before"),

@@ -113,3 +113,55 @@ def scrfd_outputs(
             result[name].append(value)
     kept = result if has_points else {k: v for k, v in result.items() if k != "points"}
     return {f"{name}{i}": value for name, values in kept.items() for i, value in enumerate(values)}
+
+
+def restorer_file(
+    path: Path,
+    side: int | str = 128,
+    *,
+    lowest: float = -1.0,
+    weight: tuple[str, int, Shape] | None = None,
+    element: int = TensorProto.FLOAT,
+    times: int = 1,
+) -> str:
+    """A network that makes its picture darker by a quarter, times a second input if it has one.
+
+    Args:
+        lowest: its answer is never less, as after a last layer that ends at -1 or 0. times: it enlarges.
+    """
+    dtype = helper.tensor_dtype_to_np_dtype(element)
+    inputs = [helper.make_tensor_value_info("pictures", element, (1, 3, side, side))]
+    weights: dict[str, NDArray] = {
+        "quarter": np.array(0.25, dtype),
+        "low": np.array(lowest, dtype),
+        "high": np.array(1, dtype),
+        "sizes": np.array([1, 1, times, times], np.float32),
+        "one": np.array([1], np.int64),
+    }
+    nodes: list[Any] = []
+    change = "quarter"
+    if weight is not None:
+        name, kind, shape = weight
+        inputs.insert(0, helper.make_tensor_value_info(name, kind, shape))
+        nodes += [
+            helper.make_node("Cast", [name], ["same_type"], to=element),
+            helper.make_node("Reshape", ["same_type", "one"], ["number"]),
+            helper.make_node("Mul", ["quarter", "number"], ["change"]),
+        ]
+        change = "change"
+    nodes += [
+        helper.make_node("Sub", ["pictures", change], ["darker"]),
+        helper.make_node("Clip", ["darker", "low", "high"], ["held"]),
+        helper.make_node("Resize", ["held", "", "sizes"], ["restored"], mode="nearest"),
+    ]
+    large: Shape = (1, 3, side * times, side * times) if isinstance(side, int) else (1, 3, "H", "H")
+    graph = helper.make_graph(
+        nodes,
+        "planted",
+        inputs,
+        [helper.make_tensor_value_info("restored", element, large)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    return write(path, model.SerializeToString())

@@ -10,14 +10,17 @@ import typer
 
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.convert_options import (
+    ConsentOptions,
     EncodingOptions,
     ExtentOptions,
     FootageOptions,
+    MarkOptions,
     PeopleOptions,
     PictureOptions,
-    ProvenanceOptions,
     SettingsOption,
+    SigningOptions,
     ToOption,
+    provenance_of,
     settings_of,
 )
 from faceswap.cli.networks import FinderOptions
@@ -38,6 +41,7 @@ def register(app: typer.Typer) -> None:
             "faceswap convert scene.mp4 -m models/data --keep eyes,mouth --mask painted",
             "faceswap convert film.mkv -m models/data --settings film.toml",
             "faceswap convert scene.mp4 -m models/data --start 00:01:02:12 --end 1:30",
+            "faceswap convert scene.mp4 -m models/data --label eu-ai --label-seconds 5",
             "faceswap convert scene.mp4 -m models/data --auto",
             "faceswap convert scene.mp4 -m models/data --track 3,7",
             "faceswap convert scene.mp4 -m models/data --person picard.jpg --id-encoder arcface.onnx",
@@ -62,7 +66,9 @@ def register(app: typer.Typer) -> None:
         finder: FinderOptions,
         footage: FootageOptions,
         extent: ExtentOptions,
-        provenance: ProvenanceOptions,
+        consent: ConsentOptions,
+        signing: SigningOptions,
+        marks: MarkOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
@@ -96,7 +102,7 @@ def register(app: typer.Typer) -> None:
 
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints twenty lines otherwise; this way errors only
         run.console.is_json = as_json
-        given = settings_of(people, picture, encoding, footage, extent) | {
+        given = settings_of(people, picture, encoding, footage, extent, marks) | {
             "figures": strict or figures,
             "runner": runner,
         }
@@ -115,7 +121,7 @@ def register(app: typer.Typer) -> None:
                 config=config,
                 overwrite=overwrite,
                 detector=method.name,
-                provenance=provenance.wish,
+                provenance=provenance_of(consent, signing),
             )
             values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
@@ -132,7 +138,7 @@ def register(app: typer.Typer) -> None:
             detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
-            provenance=provenance.wish,
+            provenance=provenance_of(consent, signing),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

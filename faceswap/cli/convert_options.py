@@ -6,7 +6,7 @@ setting's default: that would win over a settings file. The help names the defau
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,6 +112,22 @@ class PictureOptions:
         str | None,
         typer.Option(help="Colours are gathered over: sliding = half a second [default]; shot = the whole shot."),
     ] = None
+    passes: Annotated[
+        int | None,
+        typer.Option(help="How often the face goes through the network, 1 to 3; 2: a stronger likeness [1]."),
+    ] = None
+    restore: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.onnx", help="Network that draws fine detail: GFPGAN, CodeFormer, RestoreFormer, GPEN."
+        ),
+    ] = None
+    restore_strength: Annotated[
+        float | None, typer.Option(help="How much of what it draws is taken, 0 to 1 [0.6].")
+    ] = None
+    restore_faithfulness: Annotated[
+        float | None, typer.Option(help="CodeFormer's w: 1 = near to what it sees, 0 = an ideal face [0.7].")
+    ] = None
     light: Annotated[
         float | None, typer.Option(help="How far the light across the face is the footage's own, 0 to 1 [1].")
     ] = None
@@ -214,8 +230,8 @@ class ExtentOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenanceOptions:
-    """How an output is accounted for."""
+class ConsentOptions:
+    """What allows the faces that are shown."""
 
     consent: Annotated[
         list[str] | None,
@@ -227,10 +243,17 @@ class ProvenanceOptions:
     project: Annotated[
         str | None, typer.Option(help="What the output is for; needed where the consent is limited to projects.")
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """Who signs the manifest."""
+
     c2pa_cert: Annotated[
-        Path | None, typer.Option("--c2pa-cert", help="PEM chain to sign with [one made for this installation].")
+        Path | None,
+        typer.Option("--c2pa-cert", metavar="PEM", help="Certificates to sign with [this installation's own]."),
     ] = None
-    c2pa_key: Annotated[Path | None, typer.Option("--c2pa-key", help="Its PEM private key.")] = None
+    c2pa_key: Annotated[Path | None, typer.Option("--c2pa-key", metavar="PEM", help="Its private key.")] = None
     c2pa_tsa: Annotated[
         str | None, typer.Option("--c2pa-tsa", metavar="URL", help="Ask this RFC 3161 service to date the signature.")
     ] = None
@@ -238,12 +261,35 @@ class ProvenanceOptions:
     @property
     def wish(self) -> ProvenanceWish:
         """Return what the library takes."""
-        consent = ConsentWish(tuple(self.consent or ()), self.project)
-        return ProvenanceWish(consent, self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
+        return ProvenanceWish(ConsentWish(), self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
+
+
+def provenance_of(consent: ConsentOptions, signing: SigningOptions) -> ProvenanceWish:
+    """Return what the library takes."""
+    return replace(signing.wish, consent=ConsentWish(tuple(consent.consent or ()), consent.project))
+
+
+@dataclass(frozen=True, slots=True)
+class MarkOptions:
+    """What viewers and detectors see."""
+
+    watermark: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the invisible mark is: frame or face [auto: face in lossless and mastering formats, else frame]."
+        ),
+    ] = None
+    label: Annotated[
+        str | None, typer.Option(metavar="eu-ai|cn-aigc|TEXT", help="Write a visible label into the picture.")
+    ] = None
+    label_place: Annotated[
+        str | None, typer.Option(help="Its corner: bottom-left [default], bottom-right, top-left, top-right.")
+    ] = None
+    label_seconds: Annotated[float | None, typer.Option(help="Show it so long from the start [always].")] = None
 
 
 def settings_of(
-    people: PeopleOptions, *others: PictureOptions | EncodingOptions | FootageOptions | ExtentOptions
+    people: PeopleOptions, *others: PictureOptions | EncodingOptions | FootageOptions | ExtentOptions | MarkOptions
 ) -> dict[str, Any]:
     """Return what was said, for `config_of`; None = left out.
 

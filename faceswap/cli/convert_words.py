@@ -29,6 +29,7 @@ def plan_values(
         "color": f"{plan.info.color.matrix}, {'full' if plan.info.color.full_range else 'studio'} range",
         "model": ", ".join(map(str, models)),
         "to": plan.wish.words,
+        "consent": ", ".join(record.record_id for record in plan.consents),
         "faces": "reuse the index" if plan.has_index else "analyse the clip",
         "encode": f"{plan.encode.codec} {plan.encode.pix_fmt} "
         + " ".join(f"{key}={value}" for key, value in plan.encode.options.items()),
@@ -100,13 +101,15 @@ def summary(report: ConvertReport) -> str:
     copied = f", {report.frames_copied} frames copied from the input" if report.frames_copied else ""
     resumed = f", {report.frames_resumed} finished before" if report.frames_resumed else ""
     delivered = "\n".join(map(str, report.delivered))
+    settings = f"all settings, for --settings: {report.settings_file}\n" if report.settings_file else ""
     checked = ", ".join(f"{subject} {found}" for subject, found in report.checks.items())
     casting = "\n".join(casting_lines(report.casting))
     networks = "\n".join(f"network: {choice['words']}" for choice in report.network)
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
         f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{networks}\n{casting}\n"
-        f"compared with the input: {checked}\n{_quality(report)}{delivered}"
+        f"compared with the input: {checked}\n{_quality(report)}consent on record: {', '.join(report.consents)}\n"
+        f"{settings}{delivered}"
     )
 
 

@@ -152,11 +152,17 @@ def import_faceset(
     size: Size = 256,
     coverage: Coverage = "whole_face",
     era: Annotated[str, typer.Option(help="Label of this material.")] = "",
+    consent: Annotated[
+        str | None, typer.Option(metavar="ID|FILE", help="Consent record of the person (`faceswap consent new`).")
+    ] = None,
 ) -> None:
     """Take over a faceset of another tool. Its files are read as data: nothing in them is run."""
     from faceswap.errors import PartialResultError, UsageError
     from faceswap.facesets.imports import import_faces
+    from faceswap.facesets.store import FaceSet
+    from faceswap.provenance.consent_store import ConsentStore
 
+    record = ConsentStore.of_user().find_or_adopt(consent) if consent is not None else None
     if coverage not in ("face", "whole_face", "head"):
         raise UsageError(f"--coverage {coverage!r} is unknown; allowed: face, whole_face, head")
     done = import_faces(
@@ -170,6 +176,8 @@ def import_faceset(
         device=run.device,
         on_progress=run.console.on_progress,
     )
+    if record is not None:
+        FaceSet.open(output).add_consents([record])
     for text in (*done.notes, *done.failed):
         run.console.note(text)
     run.console.result(f"{done.num_faces} faces of {actor} imported, {done.num_total} in {output}")

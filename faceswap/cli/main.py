@@ -24,6 +24,7 @@ from faceswap.cli import (
     index,
     models,
     preview,
+    provenance,
     recipes,
     shots,
     train,
@@ -64,6 +65,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")
 app.add_typer(faceset.app, name="faceset")
 app.add_typer(consent.app, name="consent")
+app.add_typer(provenance.app, name="provenance")
 app.add_typer(recipes.app, name="recipes")
 
 

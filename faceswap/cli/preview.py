@@ -9,12 +9,14 @@ import typer
 
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.convert_options import (
+    ConsentOptions,
     FootageOptions,
     PeopleOptions,
     PictureOptions,
-    ProvenanceOptions,
     SettingsOption,
+    SigningOptions,
     ToOption,
+    provenance_of,
     settings_of,
 )
 from faceswap.cli.networks import FinderOptions
@@ -75,7 +77,8 @@ def register(app: typer.Typer) -> None:
         picture: PictureOptions,
         finder: FinderOptions,
         footage: FootageOptions,
-        provenance: ProvenanceOptions,
+        consent: ConsentOptions,
+        signing: SigningOptions,
         overwrite: Annotated[
             bool, typer.Option("--overwrite", help="Replace a file that is no earlier preview, too.")
         ] = False,
@@ -98,7 +101,7 @@ def register(app: typer.Typer) -> None:
             device=run.device,
             detector=finder.make(run.device),
             encoder=make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None,
-            provenance=provenance.wish,
+            provenance=provenance_of(consent, signing),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

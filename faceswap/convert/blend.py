@@ -32,7 +32,7 @@ def paste(frame: Frame, patch: Patch, grain: Grain | None = None) -> Frame:
     """Return `frame` with `patch` composited over the place it was cut from.
 
     Args:
-        grain: noise that is laid over the patch, in luma (all planes of RGB).
+        grain: noise that is laid over the patch (in RGB the same in all planes).
 
     Convention: `patch.patch_from_frame` maps frame px to patch px (continuous coordinates).
 
@@ -56,12 +56,18 @@ def paste(frame: Frame, patch: Patch, grain: Grain | None = None) -> Frame:
         _placed(patch.mask[0], plane_from_patch, plane.shape, support)
         for plane_from_patch, plane in ((luma_from_patch, frame.planes[0]), (chroma_from_patch, frame.planes[1]))
     )
-    noise = grain.codes(luma.alpha.shape, frame) if grain is not None and luma is not None else None
     planes = [
-        _paste_plane(plane, values, placed, top, noise if not i or frame.layout.is_rgb else None)
+        _paste_plane(plane, values, placed, top, _noise(frame, grain, placed, i))
         for i, (plane, values, placed) in enumerate(zip(frame.planes[:3], codes, (luma, chroma, chroma), strict=True))
     ]
     return replace(frame, planes=(*planes, *frame.planes[3:]))
+
+
+def _noise(frame: Frame, grain: Grain | None, placed: _Placed | None, plane: int) -> NDArray[np.float32] | None:
+    """Return the noise for a plane of the pasted face, in code values; None = none."""
+    if grain is None or placed is None:
+        return None
+    return grain.codes((placed.alpha.shape[0], placed.alpha.shape[1]), frame, 0 if frame.layout.is_rgb else plane)
 
 
 def alpha_of(size: tuple[int, int], patches: Sequence[Patch]) -> NDArray[np.float32]:
@@ -121,7 +127,11 @@ def _placed(mask: NDArray, plane_from_patch: Matrix, size: tuple[int, ...], supp
     if x1 == x0:
         return None
     roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
-    alpha = geometry.warp(mask, roi_from_patch, (y1 - y0, x1 - x0), is_anchored=True, border=cv2.BORDER_CONSTANT)
+    is_smooth = geometry.enlarges_much(roi_from_patch)
+    size = (y1 - y0, x1 - x0)
+    alpha = geometry.warp(mask, roi_from_patch, size, is_smooth=is_smooth, is_anchored=True, border=cv2.BORDER_CONSTANT)
+    if is_smooth:  # the cubic reaches a little beyond 0 and 1
+        np.clip(alpha, 0, 1, out=alpha)
     return _Placed((slice(y0, y1), slice(x0, x1)), roi_from_patch, alpha)
 
 

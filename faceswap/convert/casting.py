@@ -31,6 +31,11 @@ class Casting:
     notes: tuple[str, ...] = ()
     """What is not sure, with the option that settles it."""
 
+    @property
+    def identities(self) -> list[str]:
+        """Whose faces appear."""
+        return list(dict.fromkeys(role.identity for role in self.roles.values()))
+
     def facts(self, models: Sequence[SwapModel]) -> dict[str, list[str]]:
         """Return what the pictures depend on: the model and the identity of each track."""
         roles = sorted(self.roles.items())

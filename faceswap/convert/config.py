@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from faceswap.convert.face_settings import FaceSettings, Override, as_words, comma_list
 from faceswap.convert.range import FrameChoice
 from faceswap.media.encode_plan import EncodeSettings
+from faceswap.provenance.label import LabelWish, Place
 
 DEFAULT_CODEC = "libx264"
 CASTING_SETTINGS = {"faces", "track", "person", "map", "min_cosine"}
@@ -60,6 +61,15 @@ class ConvertConfig(FaceSettings):
     """Copy the source's packets where no face is swapped, encode only the rest."""
     video_stream: int | None = Field(None, ge=0)
     """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
+    watermark: Literal["auto", "frame", "face"] = "auto"
+    """What of a swapped frame carries the watermark: all of it, or the face alone; "auto" = the face where the output is
+    lossless or for mastering, so that every other sample stays as it is."""
+    label: str | None = None
+    """Visible label: a text, "eu-ai" or "cn-aigc"; None = none."""
+    label_place: Place = "bottom-left"
+    """The corner it stands in."""
+    label_seconds: float | None = Field(None, gt=0)
+    """How long it is shown from the start; None = always."""
     figures: bool = True
     """Measure the result in a few places and say how good it is."""
     batch: int = Field(8, ge=1, le=64)
@@ -116,6 +126,11 @@ class ConvertConfig(FaceSettings):
             UsageError: words that are not understood.
         """
         return FrameChoice.parse(self.shots, self.start, self.end)
+
+    @property
+    def label_wish(self) -> LabelWish | None:
+        """What is to be written into the picture."""
+        return None if self.label is None else LabelWish(self.label, self.label_place, self.label_seconds)
 
     @property
     def encoder(self) -> str:

@@ -1,4 +1,4 @@
-"""Pictures that leave a conversion: the finished one and what a compositor needs to redo the blend.
+"""Pictures that leave a conversion beside the finished one: what a compositor needs to redo the blend.
 
 Pure functions from a `Rendered`; `products` says which files they go to.
 """
@@ -22,11 +22,6 @@ from faceswap.types import ColorInfo, Frame, Patch
 
 _DEPTH = 10
 """Bits of the compositing products: what the ProRes encoder takes."""
-
-
-def finished(rendered: Rendered) -> Frame:
-    """Return the frame with its faces swapped."""
-    return rendered.frame
 
 
 def overlay(rendered: Rendered, blank: Frame) -> Frame:

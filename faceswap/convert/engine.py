@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -19,17 +19,20 @@ from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.definition import DefinitionMatcher
 from faceswap.convert.face_settings import FaceSettings
-from faceswap.convert.grain import Grain, GrainMatcher, measure
+from faceswap.convert.grain import Grain, GrainMatcher
+from faceswap.convert.grain_seen import GrainSeen, look
 from faceswap.convert.light import keep_light
-from faceswap.convert.mask import MaskInput, MaskMaker, faded
+from faceswap.convert.mask import MaskInput, MaskMaker, faded, rough_place
 from faceswap.convert.match import ColorMatcher, Looks
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
+from faceswap.convert.passes import Picture, swap_in_passes
+from faceswap.convert.restore import FaceRestoration, Restorable
 from faceswap.device import BatchSize
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.threads import read_ahead
-from faceswap.types import Face, Frame, Patch
+from faceswap.types import CropSpec, Face, Frame, Patch
 
 _BATCHES_AHEAD = 1
 """Swapped batches that may wait to be finished; bounds memory."""
@@ -45,7 +48,7 @@ class Layer:
 
     track: int
     raw: NDArray[np.float32]
-    """(3, S, S) RGB [0, 1] as the network gave it."""
+    """(3, S, S) RGB [0, 1] as the network gave it; with `restore`, larger and with the detail that was drawn."""
     patch: Patch
     """Matched to the footage, with its final mask: what is pasted."""
     grain: Grain | None = None
@@ -81,8 +84,10 @@ class _Place:
     """(h, w) px of its picture."""
     segmentation: NDArray[np.float32] | None
     """What a segmentation network says of the patch; None = there is none."""
-    noise: tuple[float, float]
-    """Of the footage there (`grain.measure`)."""
+    restorable: Restorable | None
+    """What restoring needs of the frame; None = it is not restored."""
+    grain: GrainSeen
+    """Of the footage there."""
 
 
 class _Output(NamedTuple):
@@ -131,17 +136,18 @@ class SwapEngine:
         self._models, self._roles, self._config, self._times = models, roles, config, times
         self._settings = settings or SettingsFor.everywhere(config)
         self._masks = MaskMaker(self._settings.all, painted=painted, device=str(models[0].compute.device))
+        self._restoration = FaceRestoration(self._settings.all, device=str(models[0].compute.device))
         self._has_memory = any(each.remembers for each in self._settings.all)
         self._looks = looks
         self._matchers = self._new_matchers()
         self._grain, self._definition = GrainMatcher(), DefinitionMatcher()
         self._recent: deque[_Place] = deque()
-        self._batch = BatchSize(config.batch)
+        self._batches = [BatchSize(min(config.batch, model.batch or config.batch)) for model in models]
 
     @property
     def remarks(self) -> Sequence[str]:
         """What was done about the device's memory."""
-        return self._batch.remarks
+        return [remark for batch in self._batches for remark in batch.remarks]
 
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
@@ -175,9 +181,18 @@ class SwapEngine:
             batches: arguments of `process`; read in that thread. Nothing else may be asked of the engine until the generator
                 has come to its end or is closed.
         """
-        with closing(read_ahead(map(self._swapped, batches), _BATCHES_AHEAD)) as ready:
-            for swapped in ready:
+        with closing(read_ahead(self._each_swapped(batches), _BATCHES_AHEAD)) as ready:
+            while True:
+                with self._times.measure("wait"):
+                    swapped = next(ready, None)
+                if swapped is None:
+                    return
                 yield self._finished(swapped)
+
+    def _each_swapped(self, batches: Iterable[FrameBatch]) -> Iterator[_Swapped]:
+        # The limit of threads is each thread's own: the convolutions of a new one would take all cores (`shared_cpu`).
+        torch.set_num_threads(torch.get_num_threads())
+        yield from map(self._swapped, batches)
 
     def _swapped(self, batch: FrameBatch) -> _Swapped:
         """Cut the faces of some frames and run their networks."""
@@ -204,10 +219,13 @@ class SwapEngine:
                     patch = blend.cut(frame, face, crop)
                 with self._times.measure("mask"):
                     segmentation = self._masks.segment(frame, face, crop, settings)
+                restorable = self._restoration.look(frame, face, crop, settings)
                 with self._times.measure("match"):
-                    noise = measure(frame, face)
+                    grain = look(frame, face)
                 places.append(
-                    _Place(i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, noise)
+                    _Place(
+                        i, frame.index, shot, face, role, settings, patch, frame.size, segmentation, restorable, grain
+                    )
                 )
         self._recent.extend(places)
         while self._recent and frames and frames[-1].index - self._recent[0].frame >= WARM_UP:
@@ -219,10 +237,23 @@ class SwapEngine:
         outputs: dict[int, _Output] = {}
         for role, members in _by_role(places).items():
             with self._times.measure("network"):
-                patches = [places[i].patch for i in members]
-                found = self._batch.run(patches, partial(_run_network, self._models[role.model], role.identity))
-            outputs |= zip(members, found, strict=True)
+                outputs |= zip(members, self._swap_role(role, [places[i] for i in members]), strict=True)
         return [outputs[i] for i in range(len(places))]
+
+    def _swap_role(self, role: Role, places: Sequence[_Place]) -> list[_Output]:
+        model = self._models[role.model]
+        run = partial(_run_network, model, role.identity)
+
+        def swap(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture | None]]:
+            found = self._batches[role.model].run(pictures, run)
+            return [output.pixels for output in found], [output.mask for output in found]
+
+        passes = [place.settings.passes for place in places]
+        originals = [place.patch.pixels for place in places]
+        seen = [
+            rough_place(place.face, model.crop) if place.settings.passes > 1 else place.patch.pixels for place in places
+        ]
+        return list(map(_Output, *swap_in_passes(swap, originals, seen, passes)))
 
     def _match(self, places: Sequence[_Place], outputs: Sequence[_Output]) -> list[Layer]:
         """Return the layer of each place, in their order."""
@@ -234,14 +265,17 @@ class SwapEngine:
 
     def _layers(self, role: Role, places: Sequence[_Place], outputs: Sequence[_Output]) -> list[Layer]:
         pixels, network_masks = [output.pixels for output in outputs], [output.mask for output in outputs]
+        crop = self._models[role.model].crop
         with self._times.measure("mask"):
-            crop = self._models[role.model].crop
             shaped = [
                 self._masks.make(
                     MaskInput(p.frame, p.size, p.shot, p.face, p.settings, p.patch, raw, mask, p.segmentation), crop
                 )
                 for p, raw, mask in zip(places, pixels, network_masks, strict=True)
             ]
+        if any(place.restorable is not None for place in places):
+            with self._times.measure("restore"):
+                places, pixels, shaped = self._restored(places, pixels, shaped, crop)
         with self._times.measure("match"):
             matched = self._matched(places, pixels, shaped)
             matched = [
@@ -249,11 +283,18 @@ class SwapEngine:
                 for place, new, mask in zip(places, matched, shaped, strict=True)
             ]
             matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]
+        for place in places:  # all first: the first frame of a shot alone does not tell grain from texture
+            if place.settings.grain != "off":
+                self._grain.observe((place.shot, place.face.track), place.grain)
         return [
             Layer(
                 place.face.track,
                 raw,
-                Patch(new, faded(mask, place.face, place.settings, crop), place.patch.patch_from_frame),
+                Patch(
+                    new,
+                    faded(mask, place.face, place.settings, replace(crop, size=mask.shape[-1])),
+                    place.patch.patch_from_frame,
+                ),
                 self._grain_of(place),
             )
             for place, raw, new, mask in zip(places, pixels, matched, shaped, strict=True)
@@ -263,6 +304,19 @@ class SwapEngine:
     def gathered(self) -> Looks:
         """The mean of what was processed since the start, for tracks whose colours are those of their shot."""
         return {kind: dict(matcher.seen) for (kind, over), matcher in self._matchers.items() if over == "shot"}
+
+    def _restored(
+        self, places: Sequence[_Place], pixels: Sequence[np.ndarray], shaped: Sequence[np.ndarray], crop: CropSpec
+    ) -> tuple[list[_Place], list[np.ndarray], list[np.ndarray]]:
+        """Return the faces that are to be restored larger and with fine detail; all others as they are."""
+        result = []
+        for place, new, mask in zip(places, pixels, shaped, strict=True):
+            if place.restorable is not None:
+                found = self._restoration.restore(place.restorable, new, mask, crop, place.settings)
+                place = replace(place, patch=place.restorable.patch)
+                new, mask = found.pixels, found.mask
+            result.append((place, new, mask))
+        return [place for place, _, _ in result], [new for _, new, _ in result], [mask for _, _, mask in result]
 
     def _new_matchers(self) -> dict[tuple[str, str], ColorMatcher]:
         """Return a colour match without memory for each kind and stretch of time that is used."""
@@ -290,23 +344,20 @@ class SwapEngine:
 
     def _define(self, place: _Place, new: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the swapped patch as sharp as the footage."""
-        noise = place.noise[0] if np.isfinite(place.noise[0]) else 0.0
         shrunk = min(1.0, geometry.scale_of(place.patch.patch_from_frame))  # shrinking averages noise away
         return self._definition.match(
             (place.shot, place.face.track),
             new,
             place.patch.pixels,
             mask,
-            noise=noise * shrunk,
+            noise=place.grain.fine * shrunk,
             strength=place.settings.sharpness,
         )
 
     def _grain_of(self, place: _Place) -> Grain | None:
         if place.settings.grain == "off":
             return None
-        key = (place.shot, place.face.track)
-        self._grain.observe(key, place.noise)
-        return self._grain.grain_of(key, place.frame, place.face)
+        return self._grain.grain_of((place.shot, place.face.track), place.frame, place.face)
 
 
 def _by_role(places: Sequence[_Place]) -> dict[Role, list[int]]:
@@ -316,8 +367,8 @@ def _by_role(places: Sequence[_Place]) -> dict[Role, list[int]]:
     return members
 
 
-def _run_network(model: SwapModel, identity: str, patches: Sequence[Patch]) -> list[_Output]:
-    output = model.swap(torch.from_numpy(np.stack([patch.pixels for patch in patches])), to=identity)
+def _run_network(model: SwapModel, identity: str, patches: Sequence[Picture]) -> list[_Output]:
+    output = model.swap(torch.from_numpy(np.stack(patches)), to=identity)
     pixels = output.pixels.cpu().numpy()
     masks = output.mask.cpu().numpy() if output.mask is not None else [None] * len(pixels)
     return [_Output(*each) for each in zip(pixels, masks, strict=True)]

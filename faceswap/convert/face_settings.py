@@ -27,6 +27,14 @@ class FaceSettings(Settings):
     match_over: Literal["sliding", "shot"] = "sliding"
     """Over what time the colours are gathered: "sliding" = about the last half second, "shot" = the whole shot, looked at
     before it is rendered."""
+    passes: int = Field(1, ge=1, le=3)
+    """How often the face goes through the network: 2 = what comes out goes in again, nearer to the source's likeness."""
+    restore: str | None = None
+    """ONNX file of a network that draws fine detail (of GFPGAN, CodeFormer, RestoreFormer, GPEN); "none" = no network."""
+    restore_strength: float = Field(0.6, ge=0, le=1)
+    """How much of what that network draws is taken."""
+    restore_faithfulness: float = Field(0.7, ge=0, le=1)
+    """For networks that let one choose (CodeFormer's w): 1 = near to what they see, 0 = as they think a face looks."""
     light: float = Field(1.0, ge=0, le=1)
     """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it."""
     sharpness: float = Field(1.0, ge=0, le=1)
@@ -61,7 +69,7 @@ class FaceSettings(Settings):
     def _split_parts(cls, value: object) -> object:
         return () if value in (NOTHING, [NOTHING], "") else comma_list(value)
 
-    @field_validator("segmenter", mode="before")
+    @field_validator("segmenter", "restore", mode="before")
     @classmethod
     def _no_network(cls, value: object) -> object:
         return None if value == NOTHING else value

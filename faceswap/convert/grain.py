@@ -1,14 +1,15 @@
 """The footage's grain on the swapped face: networks average it out, and a clean face in a grainy picture gives the swap away.
 
-The noise of the target's skin is measured at two scales and noise of the same two strengths is laid over the pasted face only,
-in luma. It follows from frame and track alone, so that a frame comes out the same whenever and wherever it is rendered.
+The noise of the target's skin is measured at three scales and in each plane (`grain_seen`), noise of the same strengths is laid
+over the pasted face only. It follows from frame and track alone, so that a frame comes out the same whenever and wherever it is
+rendered.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import cv2
@@ -16,50 +17,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import color
-from faceswap.figures.detail import grain
+from faceswap.convert.grain_seen import NUM_LEVELS, UNSEEN, GrainSeen, shared_texture
+from faceswap.figures.detail import noise_levels
 from faceswap.types import Face, Frame
 
-WINDOW = 64
-"""Half the side, px, of the window in the middle of the face in which grain is measured."""
-WINDOW_SHARE = 0.22
-"""The same in sides of the face box: skin between eyes and mouth."""
-FOLLOW = 0.08
-UNSEEN = 0.6 / 255
-"""Noise at full resolution that nobody sees, twice what rounding leaves; where there is less, none is added."""
-TILE = 512
-MIN_WINDOW = 12
-"""px; a smaller window says nothing."""
-_COARSE_SIGMA = 1.0
-FINE_AT_HALF = 0.5
-COARSE_AT_FULL, COARSE_AT_HALF = 0.0851, 0.3644
-"""What `figures.detail.grain` reads off unit noise: white at half resolution, blurred by 1 px at full and at half."""
-MAX_COARSE = 1.5
-"""Noise at half resolution that is believed, over that at full: beyond, it is the skin's own texture. Very coarse grain is added
-too weakly rather than texture for grain."""
+_FOLLOW = 0.08
+_TILE = 512
+_SIZES = (0.0, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.0)
+"""Deviations (px) of the Gaussians that white noise is blurred by. The noise that is added is a sum of two of them."""
+_MAX_COARSE = 1.5
+"""Noise at lower resolutions that is believed, over that at full, as long as no two frames tell it from the skin's texture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grain:
     """Noise for one face in one frame."""
 
-    fine: float
-    """Deviation of its white part, as luma [0, 1]."""
-    coarse: float
-    """Deviation of its blurred part."""
+    planes: tuple[tuple[tuple[int, float], ...], ...]
+    """For luma and both chroma planes (or luma alone): sizes of noise by number (`_SIZES`) and deviations, luma [0, 1]."""
     seed: int
+    chroma_shift: tuple[int, int] = (0, 0)
+    """Of the footage (x, y): in pictures of finer chroma the noise is enlarged."""
 
-    def codes(self, shape: tuple[int, int], frame: Frame) -> NDArray[np.float32]:
-        """Return (h, w) noise in code values of the frame's luma."""
-        noise = np.zeros(shape, dtype=np.float32)
-        for tile, strength, (y, x) in zip(tiles(), (self.fine, self.coarse), tile_starts(self.seed), strict=True):
-            rows, columns = ((np.arange(n) + start) % TILE for n, start in zip(shape, (y, x), strict=True))
-            noise += np.float32(strength) * tile[rows[:, None], columns]
+    def codes(self, shape: tuple[int, int], frame: Frame, plane: int = 0) -> NDArray[np.float32] | None:
+        """Return (h, w) noise in code values of a plane of the frame; None where there is none.
+
+        Args:
+            plane: 0 = luma (and any plane of RGB), 1 and 2 = chroma.
+        """
+        if plane >= len(self.planes) or not self.planes[plane]:
+            return None
+        finer = [
+            max(0, a - b) if plane else 0 for a, b in zip(self.chroma_shift, frame.layout.chroma_shift, strict=True)
+        ]
+        size = (-(-shape[0] >> finer[1]), -(-shape[1] >> finer[0])) if any(finer) else shape
+        noise = np.zeros(size, dtype=np.float32)
+        for number, strength, (y, x) in self.parts(plane):
+            rows, columns = ((np.arange(n) + start) % _TILE for n, start in zip(size, (y, x), strict=True))
+            noise += np.float32(strength) * tiles()[number][rows[:, None], columns]
+        if any(finer):
+            noise = cv2.resize(noise, shape[::-1], interpolation=cv2.INTER_LINEAR)
         return noise * np.float32(color.code_scale(frame.color).linear[0, 0])
 
-
-def tile_starts(seed: int) -> NDArray[np.int64]:
-    """Return (2, 2): where in each of the two tiles the noise of a face begins, y and x."""
-    return np.random.default_rng(seed).integers(0, TILE, (2, 2))
+    def parts(self, plane: int) -> list[tuple[int, float, tuple[int, int]]]:
+        """Return what the noise of a plane is the sum of: number of the tile, deviation, where in it the noise begins (y, x)."""
+        random = np.random.default_rng((self.seed, plane))
+        of_plane = self.planes[plane] if plane < len(self.planes) else ()
+        return [(number, strength, tuple(random.integers(0, _TILE, 2))) for number, strength in of_plane]
 
 
 def seed_of(frame: int, face: Face) -> int:
@@ -68,61 +72,89 @@ def seed_of(frame: int, face: Face) -> int:
 
 
 @lru_cache(maxsize=1)
-def tiles() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return white and blurred noise of deviation 1 that repeats without a seam."""
-    white = np.random.default_rng(20).normal(0, 1, (2, TILE, TILE)).astype(np.float32)
-    room = 8
-    soft = cv2.GaussianBlur(np.pad(white[1], room, mode="wrap"), (0, 0), _COARSE_SIGMA)[room:-room, room:-room]
-    return white[0], soft / soft.std()
+def tiles() -> tuple[NDArray[np.float32], ...]:
+    """Return noise of deviation 1 of each size, that repeats without a seam."""
+    white = np.random.default_rng(20).normal(0, 1, (len(_SIZES), _TILE, _TILE)).astype(np.float32)
+    room, tiles = 8, []
+    for plane, sigma in zip(white, _SIZES, strict=True):
+        if sigma:
+            plane = cv2.GaussianBlur(np.pad(plane, room, mode="wrap"), (0, 0), sigma)[room:-room, room:-room]
+        tiles.append(plane / plane.std())
+    return tuple(tiles)
 
 
+@lru_cache(maxsize=1)
+def _energies() -> NDArray[np.float64]:
+    """Return (sizes, levels): what unit noise of each size reads, squared."""
+    everywhere = np.ones((_TILE, _TILE), dtype=bool)
+    return np.stack([noise_levels(tile, everywhere, NUM_LEVELS) for tile in tiles()]) ** 2
+
+
+def fitted(energies: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
+    """Return the one or two sizes of noise, with their deviations, that together read most like `energies`.
+
+    Args:
+        energies: (3,) squared noise at full resolution, half and a quarter; NaN = unknown.
+    """
+    known = np.isfinite(energies)
+    relative = _energies()[:, known] / np.maximum(energies[known], 1e-12)
+    # Least squares for each pair of sizes: x a + y b = 1 at every level. Where a share is negative the other stands alone.
+    first, second = np.triu_indices(len(_SIZES), 1)
+    a, b = relative[first], relative[second]
+    aa, bb, ab, a1, b1 = (a * a).sum(1), (b * b).sum(1), (a * b).sum(1), a.sum(1), b.sum(1)
+    determinant = np.maximum(aa * bb - ab * ab, 1e-12)
+    x, y = (bb * a1 - ab * b1) / determinant, (aa * b1 - ab * a1) / determinant
+    x, y = np.where(y < 0, a1 / aa, np.where(x < 0, 0, x)), np.where(x < 0, b1 / bb, np.where(y < 0, 0, y))
+    best = int(np.abs(x[:, None] * a + y[:, None] * b - 1).max(axis=1).argmin())
+    shares = ((int(first[best]), float(x[best])), (int(second[best]), float(y[best])))
+    return tuple((number, float(np.sqrt(share))) for number, share in shares if share > 0)
+
+
+@dataclass(slots=True)
+class _Track:
+    """What is known of a track's grain."""
+
+    last: GrainSeen | None = None
+    energies: NDArray[np.float64] | None = None
+    """(planes, levels) mean squared noise."""
+    is_told_apart: bool = False
+    """The energies come from pairs of frames, which tell noise from texture."""
+    count: int = 0
+
+
+@dataclass(slots=True)
 class GrainMatcher:
     """Keeps the grain of each track, steadily over time."""
 
-    def __init__(self) -> None:
-        self._state: dict[Hashable, NDArray[np.float64]] = {}
-        self._count: dict[Hashable, int] = {}
+    _tracks: dict[Hashable, _Track] = field(default_factory=dict)
 
-    def observe(self, key: Hashable, seen: tuple[float, float]) -> None:
-        """Take in what one frame shows of a track's grain (`measure`)."""
-        if not np.isfinite(seen).all():
+    def observe(self, key: Hashable, seen: GrainSeen) -> None:
+        """Take in what one frame shows of a track's grain (`grain_seen.look`); frames come in their order."""
+        if not np.isfinite(seen.levels[0, 0]):
             return
-        new = np.square(seen)
-        if key not in self._state:
-            self._state[key], self._count[key] = new, 1
-            return
-        self._count[key] += 1
-        weight = max(FOLLOW, 1 / self._count[key])  # a plain mean at first
-        self._state[key] = self._state[key] + weight * (new - self._state[key])
+        track = self._tracks.setdefault(key, _Track())
+        texture = shared_texture(track.last, seen) if track.last is not None else None
+        track.last = seen
+        energies = np.square(seen.levels)
+        if texture is None:
+            if track.is_told_apart and seen.is_visible:
+                return
+            energies = np.minimum(energies, _MAX_COARSE**2 * energies[:, :1])
+        else:
+            energies[0] *= 1 - texture
+            if not track.is_told_apart:
+                track.is_told_apart, track.count = True, 0
+        track.count += 1
+        weight = max(_FOLLOW, 1 / track.count)  # a plain mean at first
+        before = track.energies if track.energies is not None else energies
+        track.energies = before + weight * (energies - before)
 
     def grain_of(self, key: Hashable, frame: int, face: Face) -> Grain | None:
         """Return the noise to add to a face; None when the footage has none that is seen."""
-        state = self._state.get(key)
-        if state is None or state[0] < UNSEEN**2:
+        track = self._tracks.get(key)
+        if track is None or track.energies is None or track.last is None:
             return None
-        state = np.minimum(state, [np.inf, MAX_COARSE**2 * state[0]])
-        # Two equations: what white and blurred noise together read at full and at half resolution.
-        system = [[1.0, COARSE_AT_FULL**2], [FINE_AT_HALF**2, COARSE_AT_HALF**2]]
-        fine, coarse = np.maximum(np.linalg.solve(system, state), 0)
-        return Grain(float(np.sqrt(fine)), float(np.sqrt(coarse)), seed_of(frame, face))
-
-
-def window_of(size: tuple[int, int], face: Face) -> tuple[int, int, int, int]:
-    """Return the rectangle (x0, y0, x1, y1) of a picture of `size` (h, w) in which a face's grain is measured."""
-    x, y = face.box.reshape(2, 2).mean(axis=0)
-    half = min(WINDOW, int(WINDOW_SHARE * float((face.box[2:] - face.box[:2]).max())))
-    rows, columns = (
-        slice(max(0, int(at) - half), max(0, int(at) + half)).indices(n)[:2] for at, n in zip((y, x), size, strict=True)
-    )
-    return columns[0], rows[0], max(columns), max(rows)
-
-
-def measure(frame: Frame, face: Face) -> tuple[float, float]:
-    """Return the noise of a face's middle at full and at half resolution, as luma [0, 1]; NaN = too small to tell."""
-    x0, y0, x1, y1 = window_of(frame.size, face)
-    window = frame.planes[0][y0:y1, x0:x1].astype(np.float32)
-    if min(window.shape) < MIN_WINDOW:
-        return float("nan"), float("nan")
-    scale = float(color.code_scale(frame.color).linear[0, 0])
-    fine, coarse = grain(window, np.ones(window.shape, dtype=bool))
-    return fine / scale, coarse / scale
+        planes = tuple(fitted(of) if np.nanmax(of[:2]) >= UNSEEN**2 else () for of in track.energies)
+        if not any(planes):
+            return None
+        return Grain(planes, seed_of(frame, face), track.last.chroma_shift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from faceswap.convert.assembly import Assembly
 from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
 from faceswap.convert.config import CASTING_SETTINGS
-from faceswap.convert.mask_files import mask_files, painted_masks
+from faceswap.convert.mask_files import files_used, painted_masks
 from faceswap.convert.match import Looks
 from faceswap.convert.network import settle_runners
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
@@ -24,6 +24,7 @@ from faceswap.convert.range import span
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.shot_look import LOOKS_FILE, look_at_shots, read_looks, write_looks
+from faceswap.convert.sign import register_outputs, sign_outputs
 from faceswap.convert.smart import CopyPlan, fitted, plan_copies
 from faceswap.convert.work import SegmentRecord, WorkFolder, facts_in, open_work_folder
 from faceswap.convert.workers import RenderJob, render_in_processes
@@ -134,6 +135,8 @@ def _plan_copies(run: ConvertRun, index: FaceIndex, casting: Casting) -> CopyPla
         raise _NothingToCopyError("overlay, matte and raw are made of every frame")
     if plan.encode.muxer == PICTURES:
         raise _NothingToCopyError("pictures are made of every frame")
+    if plan.config.label is not None:
+        raise _NothingToCopyError("the label is drawn on every frame")
     if plan.picture != plan.input:
         raise _NothingToCopyError("its picture went through a filter")
     if facts_in(plan.work_path) == _job_facts(run, casting, None):
@@ -171,21 +174,30 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
     with open_work_folder(plan.work_path, facts) as work:
         done = work.take_stock(segments, index.frames.pts.tolist())
         job = RenderJob(
-            plan, run.models, casting, painted.masks, settings, work.path, any(s.is_copied for s in segments)
+            plan,
+            run.models,
+            casting,
+            painted.masks,
+            settings,
+            work.path,
+            any(s.is_copied for s in segments),
+            float(index.frames.pts[frames[0]] * index.frames.time_base),
         )
         if any(not s.is_copied and s.number not in done for s in segments):
             job = replace(job, looks=_looks(run, job, index, work))
-        _render(run, job, index, segments, done, work)
+        remarks = _render(run, job, index, segments, done, work)
         require_space(plan.output.parent, work.num_bytes)
         products = products_of(plan)
         outputs = outputs_of(products, work)
         try:
             assembly = Assembly(plan, work, segments, index, frames, copies, run.watch)
             _require_same_input(plan)
-            _require_same_masks(plan, facts["masks"])
+            _require_same_files(plan, facts["files"])
             dropped, checks = write_outputs(outputs, assembly)
             _require_same_input(plan)
-            work.note_publishing([output.product.output for output in outputs])
+            sign_outputs(outputs, plan, work.path / "signed.tmp", frames[1] - frames[0], run.watch)
+            work.note_publishing([name for output in outputs for name in output.names])
+            register_outputs(outputs, plan, casting.identities)
             publish(outputs, plan, overwrite=run.overwrite)
         except (UsageError, ResourceError, InterruptedRunError):
             raise  # repeating the command helps: keep what is finished
@@ -198,7 +210,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         timelines, more = deliver_timeline(plan, products, index)
         work.delete()
     return Made(
-        notes=(*job.remarks, *painted.remarks, *dropped, *checks.notes, *more),
+        notes=(*job.remarks, *painted.remarks, *remarks, *dropped, *checks.notes, *more),
         delivered=(*(product.output for product in products), *timelines),
         checks=checks.figures,
         frames=frames,
@@ -227,11 +239,11 @@ def _require_same_input(plan: ConvertPlan) -> None:
         raise FaceswapError(f"{plan.input} changed while it was converted, so nothing was written; repeat the command")
 
 
-def _require_same_masks(plan: ConvertPlan, before: Mapping[str, str]) -> None:
-    """Raise FaceswapError when painted masks were changed meanwhile: segments would not fit each other."""
-    if mask_files(plan.config) != before:
+def _require_same_files(plan: ConvertPlan, before: Mapping[str, str]) -> None:
+    """Raise FaceswapError when painted masks or networks were changed meanwhile: segments would not fit each other."""
+    if files_used(plan.config) != before:
         raise FaceswapError(
-            f"the masks of {plan.input} changed while it was converted, so nothing was written; repeat the command"
+            f"the masks or networks for {plan.input} changed while it was converted, so nothing was written; repeat the command"
         )
 
 
@@ -245,11 +257,12 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "faces": index_digest(plan.index_path),
         "models": [model.manifest_sha256 for model in run.models],
         "compute": str(run.models[0].compute),
-        "runners": [model.runner for model in run.models],
+        "runners": [[model.runner, model.batch] for model in run.models],
         "casting": casting.facts(run.models),
         "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
-        "masks": mask_files(plan.config),
+        "files": files_used(plan.config),
+        "mark": plan.mark.to_json(),
         "container": plan.encode.muxer,
         "copied": [list(r) for r in copies.runs] if copies else [],
         "libraries": library_versions(),
@@ -264,8 +277,8 @@ def _render(
     segments: list[Segment],
     done: dict[int, SegmentRecord],
     work: WorkFolder,
-) -> None:
-    """Render the segments that are missing.
+) -> Sequence[str]:
+    """Render the segments that are missing; return what is to be said about it.
 
     Raises:
         InterruptedRunError: stopped; finished segments are kept.
@@ -274,7 +287,7 @@ def _render(
     num_frames = sum(map(len, segments))
     num_done = num_frames - sum(map(len, waiting))
     if not waiting:
-        return
+        return ()
 
     def on_frames(count: int) -> None:
         nonlocal num_done
@@ -284,7 +297,7 @@ def _render(
     try:
         if run.jobs > 1 and len(waiting) > 1:
             num_processes = min(run.jobs, len(waiting))
-            render_in_processes(
+            return render_in_processes(
                 job,
                 waiting,
                 num_processes,
@@ -293,10 +306,10 @@ def _render(
                 on_segment=work.add,
                 stop=run.stop,
             )
-        else:
-            with shared_cpu(run.models[0].compute):
-                renderer = job.renderer(index, run.times)
-                renderer.render(iter(waiting), job.sink(run.times, work.add), on_frames, run.stop)
+        with shared_cpu(run.models[0].compute):
+            renderer = job.renderer(index, run.times)
+            renderer.render(iter(waiting), job.sink(run.times, work.add), on_frames, run.stop)
+        return renderer.engine.remarks
     except InterruptedRunError as error:
         raise InterruptedRunError(
             f"stopped while rendering {run.plan.input}; {work.num_frames} of {num_frames} frames are finished and kept in "

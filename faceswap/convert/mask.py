@@ -28,6 +28,8 @@ from faceswap.types import CropSpec, Face, Frame, Patch
 if TYPE_CHECKING:
     from faceswap.faces.base import Segmenter
 
+_ROUGH_FEATHER = 0.08
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskInput:
@@ -137,6 +139,12 @@ class MaskMaker:
             canonical_landmarks(face),
             face.scheme,
         )
+
+
+def rough_place(face: Face, crop: CropSpec) -> NDArray[np.float32]:
+    """Return (1, S, S) [0, 1]: a face's hull with a soft edge, for laying a swapped patch over the one it was made from."""
+    hull = masks.face_hull(canonical_landmarks(face), crop, face.scheme)
+    return masks.shape_edge(hull, erode=0, feather=_ROUGH_FEATHER * crop.size)
 
 
 def faded(mask: NDArray[np.float32], face: Face, settings: FaceSettings, crop: CropSpec) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What masks need from files, settled before rendering: painted masks, a segmentation network; and whether the faces fit."""
+"""What faces need from files, settled before rendering: painted masks, networks of the user's; and whether the faces fit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from faceswap.convert.painted_files import find_painted
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.select import chosen_faces
 from faceswap.faces.index import FaceIndex
+from faceswap.faces.kinds import Role
 from faceswap.faces.network_files import find_network
 from faceswap.media.reader import VideoReader
 
@@ -25,19 +26,21 @@ class Painted:
     remarks: tuple[str, ...] = ()
 
 
-def mask_files(config: ConvertConfig) -> dict[str, str]:
-    """Return the hashes of the files that masks depend on: with other files, finished segments are of no use.
+def files_used(config: ConvertConfig) -> dict[str, str]:
+    """Return the hashes of the files that the picture depends on: with other files, finished segments are of no use.
 
     Raises:
-        UsageError: no painted masks, or no segmenter, where some are asked for.
+        UsageError: no painted masks, or no network, where some are asked for.
     """
     found = {}
-    # By its bytes: what a name of the store or a pack stands for may be another file the next time.
-    names = [each.segmenter for each in config.of_faces]
-    digests = {name: find_network(name, "segmenter").sha256 for name in set(names) if name is not None}
-    for number, name in enumerate(names):
-        if name is not None:
-            found[f"segmenter of override {number}" if number else "segmenter"] = digests[name]
+    roles: tuple[Role, ...] = ("segmenter", "restorer")
+    for role in roles:
+        names = [each.segmenter if role == "segmenter" else each.restore for each in config.of_faces]
+        # By its bytes: what a name of the store or a pack stands for may be another file the next time.
+        digests = {name: find_network(name, role).sha256 for name in set(names) if name is not None}
+        for number, name in enumerate(names):
+            if name is not None:
+                found[f"{role} of override {number}" if number else role] = digests[name]
     if config.mask is not None:
         found["mask"] = find_painted(Path(config.mask)).digest()
     return found

@@ -23,6 +23,7 @@ from faceswap.errors import ProvenanceError, UsageError
 from faceswap.faces.index import FaceIndex
 from faceswap.files import remove_stale_temporaries, sync_file, sync_folder, temporary_beside
 from faceswap.media.sequence_files import publish_pictures
+from faceswap.provenance.manifest import format_of, sidecar_of
 from faceswap.provenance.verify import verify_clip, verify_folder
 
 
@@ -34,8 +35,22 @@ class Output:
     temporary: Path
     """File, or folder of pictures."""
 
+    @property
+    def sidecar(self) -> Path | None:
+        """Name that the manifest of a file will have which lies beside it; None = it is inside, or in the folder."""
+        if isinstance(self.product, SequenceProduct) or format_of(self.product.output) is not None:
+            return None
+        return sidecar_of(self.product.output)
+
+    @property
+    def names(self) -> list[Path]:
+        """Everything that will get a name."""
+        return [self.product.output, *([self.sidecar] if self.sidecar else [])]
+
     def discard(self) -> None:
         """Delete what has not been given its name."""
+        if self.sidecar:
+            sidecar_of(self.temporary).unlink(missing_ok=True)
         if self.temporary.is_dir():
             shutil.rmtree(self.temporary, ignore_errors=True)
         else:
@@ -47,8 +62,9 @@ def outputs_of(products: Sequence[Product], work: WorkFolder) -> list[Output]:
     outputs = []
     for product in products:
         if isinstance(product, VideoProduct):
-            remove_stale_temporaries(product.output)
             outputs.append(Output(product, temporary_beside(product.output)))
+            for name in outputs[-1].names:
+                remove_stale_temporaries(name)
         else:
             outputs.append(Output(product, work.path / f"{product.name}-whole.tmp"))
     return outputs
@@ -92,19 +108,29 @@ def publish(outputs: Sequence[Output], plan: ConvertPlan, *, overwrite: bool) ->
         if isinstance(output.product, SequenceProduct):
             publish_pictures(output.temporary, output.product.target)
             continue
+        if output.sidecar:
+            os.replace(sidecar_of(output.temporary), output.sidecar)
+            sync_folder(output.sidecar.parent)
         os.replace(output.temporary, output.product.output)
         sync_folder(output.product.output.parent)
 
 
 def _require_mark(output: Output, plan: ConvertPlan) -> None:
     if isinstance(output.product, SequenceProduct):
-        if not verify_folder(output.temporary).is_marked:
-            raise ProvenanceError(f"{output.product.output} was withheld: pictures in it lack the mark; start anew")
-    elif not verify_clip(output.temporary).is_marked:
+        if not verify_folder(output.temporary).is_whole:
+            raise ProvenanceError(
+                f"{output.product.output} was withheld: pictures in it lack the mark or the signature; start anew"
+            )
+        return
+    found = verify_clip(output.temporary)
+    if not any(found.layers.values()):
         raise ProvenanceError(
             f"{output.product.output} was withheld: neither {plan.encode.muxer} nor {plan.encode.codec} could carry the "
             "mark that it is AI-modified; use .mp4, .mov or .mkv, or H.264/H.265"
         )
+    if found.verdict != "intact":
+        problems = ", ".join(found.manifest.problems) if found.manifest else "it is missing"
+        raise ProvenanceError(f"{output.product.output} was withheld: its signed manifest does not fit ({problems})")
 
 
 def deliver_timeline(plan: ConvertPlan, products: Sequence[Product], index: FaceIndex) -> tuple[list[Path], list[str]]:

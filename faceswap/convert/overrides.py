@@ -22,6 +22,8 @@ from faceswap.faces.index_words import parse_tracks
 from faceswap.masks.regions import require_regions, steadied
 from faceswap.types import Face
 
+MADE = "made"
+"""Table of a settings file that says what made a conversion (`settings_file`); it sets nothing."""
 _OTHERS = -1
 """Stands for the tracks that no override names."""
 _WHOM = {"faces", "track", "person", "map"}
@@ -157,6 +159,7 @@ def config_of(file: Path | None, given: Mapping[str, Any], where: str) -> Conver
     if file is None:
         return validated(ConvertConfig, said, where)
     written = read_toml(file)
+    written.pop(MADE, None)
     _require_places(file, written)
     for number, override in enumerate(validated(ConvertConfig, written, str(file)).override, start=1):
         if not override.has_place:

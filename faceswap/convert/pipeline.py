@@ -16,8 +16,9 @@ from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan, plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.select import chosen_faces
+from faceswap.convert.settings_file import write_settings
 from faceswap.convert.wish import Wish
-from faceswap.errors import UsageError
+from faceswap.errors import ResourceError, UsageError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector, IdentityEncoder
 from faceswap.faces.cache import load_index, open_index
@@ -97,15 +98,17 @@ def convert_clip(
         if plan.config.figures:
             with run.times.measure("figures"):
                 figures = measure_result(plan, index, casting, made, detector, on_progress)
+    settings_file, lost = _settings_file(plan, models, detector)
     chosen, skipped = chosen_faces(index, casting, plan.config.choice)
     seconds = time.perf_counter() - start
     num_frames = made.frames[1] - made.frames[0]
     return ConvertReport(
         input=plan.input,
         output=plan.output,
-        identity=", ".join(dict.fromkeys(role.identity for role in casting.roles.values())),
+        identity=", ".join(casting.identities),
         model_sha256=plan.mark.model_sha256,
         consents=tuple(record.record_id for record in plan.consents),
+        watermark=plan.mark.id,
         casting=tuple(casting_rows(index, casting)),
         frames=num_frames,
         faces=sum(map(len, chosen.values())),
@@ -117,13 +120,24 @@ def convert_clip(
         ms_per_frame=run.times.ms_per(num_frames),
         network=tuple({**asdict(choice), "words": choice.words} for choice in made.runners),
         settings=plan.config.model_dump(mode="json"),
+        settings_file=settings_file,
         checks=made.checks,
         figures=figures,
         is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
         delivered=made.delivered,
-        notes=(*plan.notes, *casting.notes, *made.notes, *index.shortfalls, *index.remarks),
+        notes=(*plan.notes, *casting.notes, *made.notes, *lost, *index.shortfalls, *index.remarks),
     )
+
+
+def _settings_file(
+    plan: ConvertPlan, models: Sequence[SwapModel], detector: Detector
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Write the settings file; a full disk then is no reason to fail a conversion whose output is finished."""
+    try:
+        return write_settings(plan, models, detector.name), ()
+    except (ResourceError, UsageError) as error:
+        return None, (f"the settings were not written: {error}",)
 
 
 def people_of(wish: Wish, detector: Detector, encoder: IdentityEncoder | None) -> People:

@@ -26,7 +26,10 @@ from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
 from faceswap.provenance.consent import ConsentRecord
 from faceswap.provenance.consent_rules import ConsentDesk
+from faceswap.provenance.label import Label
 from faceswap.provenance.mark import Mark
+from faceswap.provenance.mark_id import id_text, mark_id
+from faceswap.provenance.signer import installation_signer, signer_of
 from faceswap.provenance.wish import ProvenanceWish
 from faceswap.types import FieldOrder
 
@@ -111,6 +114,8 @@ def plan_convert(
     encode = _plan_pictures_or_clip(info, target, config)
     check_packages(encode, config)
     check_masks(config, info)
+    if config.label_wish is not None:
+        Label(config.label_wish, info)  # refused now if it cannot be drawn
     provenance = provenance or ProvenanceWish()
     consents = _consents(wish, models, provenance)
     digest = fingerprint(source)
@@ -130,7 +135,7 @@ def plan_convert(
         under_way=under_way,
         index_path=place,
         has_index=has_index,
-        mark=Mark.of_models([model.manifest_sha256 for model in models], [record.sha256 for record in consents]),
+        mark=_mark(digest, models, consents, wish, config, provenance),
         provenance=provenance,
         consents=consents,
         notes=(*info.notes, *encode.losses, *(() if has_index else replaced_notes(place, digest))),
@@ -145,6 +150,26 @@ def _consents(wish: Wish, models: Sequence[SwapModel], provenance: ProvenanceWis
         for record in desk.records_for(role.identity, models[role.model].consents.get(role.identity, ())):
             found[record.record_id] = record
     return tuple(found.values())
+
+
+def _mark(
+    source: str,
+    models: Sequence[SwapModel],
+    consents: Sequence[ConsentRecord],
+    wish: Wish,
+    config: ConvertConfig,
+    provenance: ProvenanceWish,
+) -> Mark:
+    """Return the mark, with an id that is the same whenever the same conversion is repeated here.
+
+    Raises:
+        UsageError, ProvenanceError: nobody can sign (asked now, since signing comes last).
+    """
+    signer_of(provenance)
+    hashes = [model.manifest_sha256 for model in models]
+    records = [record.sha256 for record in consents]
+    facts = [source, *hashes, *records, wish.words, config.model_dump_json()]
+    return Mark.of_models(hashes, records, id_text(mark_id(installation_signer().secret, facts)))
 
 
 def with_filter(plan: ConvertPlan, detector: str, on_progress: OnProgress, stop: StopRequest) -> ConvertPlan:

@@ -12,12 +12,13 @@ from faceswap.convert.overrides import words_of
 from faceswap.convert.painted_files import find_painted
 from faceswap.convert.timeline import open_otio
 from faceswap.errors import ProvenanceError, UsageError
-from faceswap.faces.registry import make_segmenter
+from faceswap.faces.registry import make_restorer, make_segmenter
 from faceswap.faces.views import upright_from_frame
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.picture_files import open_exr_package
 from faceswap.media.probe import ClipInfo
 from faceswap.media.sequence import SequenceTarget
+from faceswap.provenance.manifest import format_of, sidecar_of
 
 
 def check_places(
@@ -46,6 +47,8 @@ def check_places(
     else:
         _check_output(source, target, overwrite or target.absolute() in replaceable)
     is_again = bool(replaceable)  # a timeline is written after the outputs whose names are noted
+    if "clip" in config.deliver and pictures is None and format_of(target) is None:
+        _check_output(source, sidecar_of(target), overwrite or sidecar_of(target).absolute() in replaceable)
     for path in product_paths(target, config.deliver):
         if path != target:
             is_timeline = path.stem == product_path("otio", target).stem
@@ -90,10 +93,10 @@ def check_packages(encode: EncodePlan, config: ConvertConfig) -> None:
 
 
 def check_masks(config: ConvertConfig, info: ClipInfo) -> None:
-    """Refuse painted masks and segmenters that cannot be used, as far as can be told before the clip is analysed.
+    """Refuse painted masks, segmenters and restorers that cannot be used, as far as can be told before the clip is analysed.
 
     Raises:
-        UsageError: with the remedy. UnsupportedInputError: a segmenter of no known kind.
+        UsageError: with the remedy. UnsupportedInputError: a network of no known kind.
     """
     if config.mask is not None:
         files = find_painted(Path(config.mask))
@@ -103,6 +106,8 @@ def check_masks(config: ConvertConfig, info: ClipInfo) -> None:
         raise UsageError("--mask-use replace needs painted masks; give them with --mask")
     for file, glasses in {(each.segmenter, each.glasses) for each in config.of_faces if each.segmenter is not None}:
         make_segmenter(file, glasses=glasses, device="cpu")
+    for file in {each.restore for each in config.of_faces if each.restore is not None}:
+        make_restorer(file, device="cpu")
 
 
 def check_mark(encode: EncodePlan) -> None:

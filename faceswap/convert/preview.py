@@ -16,6 +16,7 @@ from faceswap.convert.engine import WARM_UP, Rendered
 from faceswap.convert.grid import Grid, grid_of
 from faceswap.convert.make import wanted_frames
 from faceswap.convert.mask_files import painted_masks
+from faceswap.convert.network import settle_runners
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.pipeline import loaded_models, people_of
 from faceswap.convert.plan import ConvertPlan
@@ -25,14 +26,16 @@ from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.shot_look import look_at_shots
 from faceswap.convert.side_by_side import render_frames
+from faceswap.convert.sign import write_signed
 from faceswap.convert.timecode import ClipClock, Moment
+from faceswap.convert.work import facts_in
 from faceswap.convert.workers import RenderJob
 from faceswap.device import shared_cpu
 from faceswap.errors import NoFaceError, UsageError
 from faceswap.faces.base import Detector, IdentityEncoder
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
-from faceswap.files import disk_errors_named, write_atomic
+from faceswap.files import disk_errors_named
 from faceswap.media.picture_files import png_bytes
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
@@ -82,7 +85,7 @@ class PreviewReport:
     """(h, w) px of the picture."""
     has_reused_index: bool
     is_exact: bool
-    """The pixels are those of `convert` before it encodes."""
+    """The pixels are those of `convert` before it marks and encodes."""
     seconds: float
     notes: tuple[str, ...]
 
@@ -136,8 +139,8 @@ def preview_clip(
 ) -> PreviewReport:
     """Render single frames of a clip into a marked PNG picture.
 
-    Where the clip's face index is kept (beside the clip or the output), the pixels are those of `convert` before it encodes.
-    Otherwise only a stretch around each frame is analysed, which nearly gives the same.
+    Where the clip's face index is kept (beside the clip or the output), the pixels are those of `convert` before it marks and
+    encodes. Otherwise only a stretch around each frame is analysed, which nearly gives the same.
 
     Args:
         output: a .png file; None = <input>_preview.png. Earlier previews are replaced, other files only with `overwrite`.
@@ -185,8 +188,10 @@ def _written(target: Path, job: _Job, wish: PreviewWish, shown: Sequence[_Shown]
     view: View = wish.view or ("face" if wish.grid else "frame")
     frames = {f"frame {each.frame}": each.rendered for each in shown}
     sheet = sheet_of(SheetPlan(job.grid, wish.show, view, info), frames)
+    data = png_bytes(sheet, texts_of(job.plan.mark), info.tags)
+    shown_faces = dict.fromkeys(face["to"] for each in shown for face in each.row.faces)
     with disk_errors_named(target):
-        write_atomic(target, png_bytes(sheet, texts_of(job.plan.mark), info.tags))
+        write_signed(target, data, job.plan, list(shown_faces))
     return sheet.shape[0], sheet.shape[1]
 
 
@@ -269,6 +274,8 @@ def _rendered(
     settings = [SettingsFor.of(variant.config, index) for variant in job.grid.variants]
     painted = painted_masks(plan, index, casting, settings[0]).masks
     chosen, _ = chosen_faces(index, casting, config.choice)
+    num_faces = sum(map(len, chosen.values()))
+    settle_runners(job.models, config.runner, config.batch, num_faces, facts_in(plan.work_path))
     for each in settings:
         each.require_regions(chosen)
     jobs = [

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn_info, finished
+from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn_info
 from faceswap.convert.engine import Rendered
 from faceswap.convert.fields import channels_by_field, draw_by_field
 from faceswap.convert.names import product_path
 from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.seal import Seal
 from faceswap.files import sha256_file
 from faceswap.media.encode_plan import EncodePlan, plan_encode
 from faceswap.media.picture_texts import PictureTexts
@@ -51,6 +52,7 @@ class SequenceProduct:
     """Of the source."""
     texts: PictureTexts
     """The mark; in every picture."""
+    picture: Callable[[Rendered], Frame]
 
     @property
     def output(self) -> Path:
@@ -68,6 +70,7 @@ class SequenceProductWriter:
 
     def __init__(self, folder: Path, product: SequenceProduct) -> None:
         self._folder = folder
+        self._picture = product.picture
         self._has_channels = product.target.kind == "exr"
         self._writer = SequenceWriter(folder, product.target, product.info, product.texts)
 
@@ -78,7 +81,7 @@ class SequenceProductWriter:
             ResourceError: disk full.
         """
         channels = channels_by_field(rendered, compositing_channels) if self._has_channels else None
-        self._writer.write(rendered.frame, channels)
+        self._writer.write(self._picture(rendered), channels)
 
     def close(self) -> dict[str, str]:
         """Make everything whole, with the table of frames; return the SHA-256 of each file by `<folder>/<name>`.
@@ -97,34 +100,43 @@ class SequenceProductWriter:
 Product = VideoProduct | SequenceProduct
 
 
-def products_of(plan: ConvertPlan) -> list[Product]:
+def products_of(plan: ConvertPlan, start_seconds: float = 0.0) -> list[Product]:
     """Return everything with pictures in it that a conversion writes; the clip first unless it is not wanted.
+
+    Args:
+        start_seconds: when the first frame that is wanted is shown in the source.
 
     The timeline is not among them: `convert.timeline` writes it when these are there.
     """
     products: list[Product] = []
+    seal = Seal.of(plan, start_seconds)
     if "clip" in plan.config.deliver:
         target = sequence_target(plan.output, plan.config.encoder)
         if target is not None:
-            products.append(SequenceProduct("clip", target, plan.info, texts_of(plan.mark)))
+            products.append(SequenceProduct("clip", target, plan.info, texts_of(plan.mark), seal.finished))
         else:
-            products.append(VideoProduct("clip", plan.output, plan.info, plan.encode, finished, copies_streams=True))
-    products += [compositing_product(name, plan.info, plan.output) for name in plan.config.deliver if name in DRAWINGS]
+            products.append(
+                VideoProduct("clip", plan.output, plan.info, plan.encode, seal.finished, copies_streams=True)
+            )
+    products += [
+        compositing_product(name, plan.info, plan.output, seal) for name in plan.config.deliver if name in DRAWINGS
+    ]
     return products
 
 
-def compositing_product(name: str, info: ClipInfo, clip_output: Path) -> VideoProduct:
+def compositing_product(name: str, info: ClipInfo, clip_output: Path, seal: Seal) -> VideoProduct:
     """Return one of the products for a compositor.
 
     Args:
         name: "overlay", "matte" or "raw".
-        info: of the source. clip_output: where the finished clip goes, or would go.
+        info: of the source. clip_output: where the finished clip goes, or would go. seal: marks it.
     """
     how = DRAWINGS[name]
     output = product_path(name, clip_output)
     drawn = drawn_info(info, how.pix_fmt)
 
     def picture(rendered: Rendered) -> Frame:
-        return draw_by_field(rendered, lambda part: how.draw(part, blank_frame(part.source, drawn)))
+        drawing = draw_by_field(rendered, lambda part: how.draw(part, blank_frame(part.source, drawn)))
+        return drawing if name == "matte" else seal.element(drawing, rendered)
 
     return VideoProduct(name, output, drawn, plan_encode(drawn, output, how.settings), picture, copies_streams=False)

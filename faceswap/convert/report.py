@@ -23,6 +23,8 @@ class ConvertReport:
     """Several separated by commas, as in the mark."""
     consents: tuple[str, ...]
     """Ids of the records that allow the faces which are shown."""
+    watermark: str
+    """Id in the frames' watermark, ten hexadecimal digits."""
     casting: tuple[Mapping[str, Any], ...]
     """For each track who it becomes and why (docs/formats/events.md)."""
     frames: int
@@ -45,6 +47,8 @@ class ConvertReport:
     all that in `words`."""
     settings: Mapping[str, Any]
     """Everything the conversion was told or took as default, by key of `ConvertConfig`."""
+    settings_file: Path | None
+    """The same as TOML for `--settings`, with what made the conversion; None = it could not be written (`notes`)."""
     checks: Mapping[str, str]
     """What of the finished file was compared with the source, and the outcome."""
     figures: ClipFigures | None
@@ -64,5 +68,6 @@ class ConvertReport:
             **values,
             "input": str(self.input),
             "output": str(self.output),
+            "settings_file": None if self.settings_file is None else str(self.settings_file),
             "delivered": list(map(str, self.delivered)),
         }

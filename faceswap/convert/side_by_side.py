@@ -29,15 +29,15 @@ class SharedModel(SwapModel):
     def __init__(self, model: SwapModel) -> None:
         self.__dict__.update(model.__dict__)
         self._model = model
-        self._outputs: dict[tuple[str, bytes], SwapOutput] = {}
+        self._outputs: dict[tuple[str, float, bytes], SwapOutput] = {}
 
-    def swap(self, patches: Tensor, *, to: str) -> SwapOutput:
+    def swap(self, patches: Tensor, *, to: str, morph: float = 1.0) -> SwapOutput:
         """Return what the model gives; its very output where it was asked the same before."""
-        key = to, hashlib.sha256(patches.cpu().contiguous().numpy().tobytes()).digest()
+        key = to, morph, hashlib.sha256(patches.cpu().contiguous().numpy().tobytes()).digest()
         if key not in self._outputs:
             if len(self._outputs) >= _REMEMBERED:
                 self._outputs.clear()
-            self._outputs[key] = self._model.swap(patches, to=to)
+            self._outputs[key] = self._model.swap(patches, to=to, morph=morph)
         return self._outputs[key]
 
     def forget(self) -> None:

@@ -57,6 +57,8 @@ class RenderJob:
     is_spliced: bool
     looks: Looks | None = None
     """Colours of whole shots where they are wanted (`shot_look`)."""
+    start_seconds: float = 0.0
+    """When the first frame that is wanted is shown."""
 
     def renderer(self, index: FaceIndex, times: StageTimes, reader: SeekableReader | None = None) -> SegmentRenderer:
         """Return a renderer with an engine of its own.
@@ -90,7 +92,7 @@ class RenderJob:
 
     def sink(self, times: StageTimes, on_segment: Callable[[SegmentRecord], None]) -> SegmentSink:
         """Return where rendered frames go."""
-        products = products_of(self.plan)
+        products = products_of(self.plan, self.start_seconds)
         return SegmentSink(WorkFolder(self.work), products, times, on_segment, is_spliced=self.is_spliced)
 
 
@@ -108,8 +110,8 @@ def render_in_processes(
     on_frames: Callable[[int], None],
     on_segment: Callable[[SegmentRecord], None],
     stop: StopRequest,
-) -> None:
-    """Render segments in several processes at once; returns when all are done.
+) -> list[str]:
+    """Render segments in several processes at once; return the engines' remarks when all are done.
 
     Raises:
         InterruptedRunError: `stop` was set. ResourceError: a process was killed. Otherwise what a process raised.
@@ -127,7 +129,7 @@ def render_in_processes(
     try:
         for process in processes:
             process.start()
-        _collect(processes, results, times, on_frames, on_segment, stop)
+        return _collect(processes, results, times, on_frames, on_segment, stop)
     finally:
         for process in processes:
             if process.pid is not None:  # started
@@ -143,8 +145,9 @@ def _collect(
     on_frames: Callable[[int], None],
     on_segment: Callable[[SegmentRecord], None],
     stop: StopRequest,
-) -> None:
+) -> list[str]:
     num_running = len(processes)
+    remarks: list[str] = []
     while num_running:
         if stop:
             raise InterruptedRunError("stopped", stop.signal_number)
@@ -164,7 +167,10 @@ def _collect(
             raise value
         else:
             num_running -= 1
-            times.add(value)
+            seconds, of_process = value
+            times.add(seconds)
+            remarks += of_process
+    return list(dict.fromkeys(remarks))
 
 
 def _work(job: RenderJob, tasks: Any, results: Any) -> None:
@@ -176,10 +182,9 @@ def _work(job: RenderJob, tasks: Any, results: Any) -> None:
         index = open_index(job.plan.index_path)
         sink = job.sink(times, lambda record: results.put(("segment", record)))
         with shared_cpu(job.models[0].compute):
-            job.renderer(index, times).render(
-                _until_none(tasks), sink, lambda count: results.put(("frames", count)), StopRequest()
-            )
-        results.put(("done", dict(times.seconds)))
+            renderer = job.renderer(index, times)
+            renderer.render(_until_none(tasks), sink, lambda count: results.put(("frames", count)), StopRequest())
+        results.put(("done", (dict(times.seconds), tuple(renderer.engine.remarks))))
     except FaceswapError as error:
         results.put(("error", error))
     except BaseException as error:

@@ -33,7 +33,9 @@ def demo_figures(converted: ConvertReport, source: Path) -> dict[str, float | st
         "skin changed by": f"dE {figures['skin_match']:.1f}",
         "skin distance to the android": f"dE {distance:.1f}",
         "flicker added": f"{figures['flicker']:.2f} Lab units",
-        "marked": " and ".join(n for n, m in (("container", marks.container), ("SEI", marks.sei)) if m) or "no",
+        "marked": f"{marks.verdict}: signed, container, SEI"
+        if marks.manifest and marks.container and marks.sei
+        else "no",
     }
 
 

@@ -21,11 +21,16 @@ from faceswap.faces.views import render_view
 from faceswap.facesets.build import extract_faces
 from faceswap.files import temporary_beside, write_atomic
 from faceswap.media.generate import write_clip
+from faceswap.media.picture_texts import png_with_texts
 from faceswap.media.pictures import encode_picture
 from faceswap.media.reader import open_clip
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, ignore_progress
+from faceswap.provenance.attach import attach
 from faceswap.provenance.consent import ConsentRecord, Subject, new_record
+from faceswap.provenance.mark import Mark, marked_metadata
+from faceswap.provenance.picture_mark import texts_of
+from faceswap.provenance.verify import verify_clip
 from faceswap.recipes import load_recipe
 from faceswap.train.config import TrainConfig
 from faceswap.train.loop import train_model
@@ -105,8 +110,13 @@ def run_demo(
         on_progress=on_progress,
     )
     panels = _panels(clips["astronaut"], converted.output)
-    _replace_clip(folder / "side_by_side.mp4", (np.hstack(pair) for pair in panels), seed)
-    _write_sheet(folder / "contact_sheet.png", clips["astronaut"], converted.output, clips["android"], num_frames)
+    mark = verify_clip(converted.output).mark
+    assert mark is not None, "convert publishes nothing without a mark"
+    _replace_clip(folder / "side_by_side.mp4", (np.hstack(pair) for pair in panels), seed, mark=mark)
+    sheet = _sheet(clips["astronaut"], converted.output, clips["android"], num_frames)
+    write_atomic(folder / "contact_sheet.png", png_with_texts(encode_picture(".png", sheet), texts_of(mark)))
+    for name in ("side_by_side.mp4", "contact_sheet.png"):
+        attach(folder / name, converted.output)
     figures = {
         "training": f"{trained.step} steps, loss {trained.loss:.3f}",
         "conversion": f"{converted.faces} faces in {converted.frames} frames, {converted.fps:.1f} fps all included",
@@ -144,11 +154,18 @@ def _make_clip(path: Path, look: ActorLook, num_frames: int, seed: int, on_progr
     _replace_clip(path, pictures(), seed, num_frames)
 
 
-def _replace_clip(path: Path, pictures: Iterator[NDArray[np.uint8]], seed: int, num_frames: int = NUM_FRAMES) -> None:
+def _replace_clip(
+    path: Path,
+    pictures: Iterator[NDArray[np.uint8]],
+    seed: int,
+    num_frames: int = NUM_FRAMES,
+    mark: Mark | None = None,
+) -> None:
     temporary = temporary_beside(path)
     try:
         sound = render_sound(num_frames / RATE, seed=seed)
-        write_clip(temporary, pictures, rate=RATE, sound=sound, title="faceswap demo, synthetic")
+        tags = marked_metadata({}, mark) if mark else {}
+        write_clip(temporary, pictures, rate=RATE, sound=sound, title="faceswap demo, synthetic", metadata=tags)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -160,8 +177,8 @@ def _panels(before: Path, after: Path) -> Iterator[tuple[NDArray[np.uint8], NDAr
         yield a, b
 
 
-def _write_sheet(path: Path, target: Path, swapped: Path, source: Path, num_frames: int) -> None:
-    """Write rows of target, swapped and source frames, evenly spread over the clips."""
+def _sheet(target: Path, swapped: Path, source: Path, num_frames: int) -> NDArray[np.uint8]:
+    """Return rows of target, swapped and source frames, evenly spread over the clips."""
     chosen = {round((i + 0.5) * num_frames / _SHEET_COLUMNS) for i in range(_SHEET_COLUMNS)}
     scale = 0.5
     size = (int(SIZE[0] * scale), int(SIZE[1] * scale))
@@ -169,4 +186,4 @@ def _write_sheet(path: Path, target: Path, swapped: Path, source: Path, num_fram
         np.hstack([render_view(f, geometry.scaling(scale), size) for f in open_clip(clip) if f.index in chosen])
         for clip in (target, swapped, source)
     ]
-    write_atomic(path, encode_picture(".png", np.vstack(rows)))
+    return np.vstack(rows)

@@ -98,6 +98,18 @@ class Segmenter(FaceNetwork, Protocol):
         ...
 
 
+class FaceRestorer(FaceNetwork, Protocol):
+    """Draws the fine detail that a soft or damaged picture of a face lacks."""
+
+    def restore(self, pictures: NDArray[np.float32], faithfulness: float) -> NDArray[np.float32]:
+        """Return (B, 3, nS, nS) RGB [0, 1], n a whole number.
+
+        Args:
+            pictures: (B, 3, S, S) RGB [0, 1]. faithfulness: [0, 1], for networks that let one choose: 1 = near to the picture.
+        """
+        ...
+
+
 def non_maximum_suppression(boxes: NDArray, scores: NDArray, max_overlap: float) -> list[int]:
     """Return the indices of boxes to keep, best first: none overlaps a better one by more than `max_overlap` (IoU)."""
     return [best for best, _ in group_by_face(boxes, scores, max_overlap)]

@@ -7,9 +7,12 @@ exporters list the weights among the graph's inputs, which keeps onnxruntime fro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.errors import UnsupportedInputError
 
@@ -20,7 +23,9 @@ class Slot:
 
     name: str
     shape: tuple[int | None, ...]
-    """None where the file leaves the size open; () where it says nothing at all."""
+    """None where the file leaves the size open; () where it says nothing at all, or for a single number."""
+    dtype: str = "float32"
+    """numpy's name of the type of its values."""
 
     @property
     def last(self) -> int | None:
@@ -38,9 +43,14 @@ class Graph:
     sha256: str
     """Of the file it was read from."""
     inputs: tuple[Slot, ...]
+    """Pictures first; some networks take single numbers beside them."""
     outputs: tuple[Slot, ...]
     is_normalising: bool = False
     """The graph itself subtracts and scales first (converters from MXNet leave that in): it takes values 0 to 255."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of itself."""
+    last_matrix: NDArray[np.float32] | None = field(default=None, repr=False)
+    """The last of its stored weights, where that is a square matrix (inswapper's kind keeps its `emap` there)."""
 
     @property
     def shape_text(self) -> str:
@@ -48,12 +58,15 @@ class Graph:
         return f"inputs {', '.join(map(str, self.inputs))}; outputs {', '.join(map(str, self.outputs))}"
 
 
-def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) -> Graph:
+def read_graph(
+    data: bytes, what: str, *, is_fully_convolutional: bool = False, takes_pictures_only: bool = True
+) -> Graph:
     """Return a checked graph.
 
     Args:
         data: the bytes of the file. what: names it in messages.
         is_fully_convolutional: the file states one size of picture and batch, but its nodes take any; they are set free.
+        takes_pictures_only: False where more than pictures and single numbers may go in.
 
     Raises:
         UnsupportedInputError: not an ONNX graph, one that keeps weights in other files, or takes anything but pictures.
@@ -74,10 +87,11 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
                 "store it as one file: onnx.save(onnx.load(PATH), NEW_PATH)"
             )
     initialised = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in initialised]
+    inputs = sorted((value for value in graph.input if value.name not in initialised), key=_is_number)
     del graph.input[:]
     graph.input.extend(inputs)
-    if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
+    are_pictures = bool(inputs) and len(inputs[0].type.tensor_type.shape.dim) == 4 and all(map(_is_number, inputs[1:]))
+    if takes_pictures_only and not are_pictures:
         raise UnsupportedInputError(
             f"{what} does not take one batch of pictures: inputs {', '.join(v.name for v in inputs)}"
         )
@@ -92,7 +106,18 @@ def read_graph(data: bytes, what: str, *, is_fully_convolutional: bool = False) 
         tuple(_slot(value) for value in graph.input),
         tuple(_slot(value) for value in graph.output),
         is_normalising=_begins_with_normalisation(graph),
+        metadata={entry.key: entry.value for entry in model.metadata_props},
+        last_matrix=_last_matrix(graph),
     )
+
+
+def _last_matrix(graph: Any) -> NDArray[np.float32] | None:
+    from onnx import numpy_helper
+
+    last = graph.initializer[-1] if graph.initializer else None
+    if last is None or len(last.dims) != 2 or last.dims[0] != last.dims[1]:
+        return None
+    return numpy_helper.to_array(last).astype(np.float32)
 
 
 def _begins_with_normalisation(graph: Any) -> bool:
@@ -118,9 +143,20 @@ def _free_sizes(graph: Any) -> None:
         batch.dim_param, height.dim_param, width.dim_param = "B", f"H_{value.name}", f"W_{value.name}"
 
 
+def _is_number(value: Any) -> bool:
+    """True for an input that is a single number."""
+    kind = value.type.tensor_type
+    return kind.HasField("shape") and len(kind.shape.dim) <= 1 and all(d.dim_value <= 1 for d in kind.shape.dim)
+
+
 def _slot(value: Any) -> Slot:
-    sizes = value.type.tensor_type.shape.dim
-    return Slot(value.name, tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in sizes))
+    from onnx import helper
+
+    kind = value.type.tensor_type
+    sizes = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
+    return Slot(
+        value.name, sizes, helper.tensor_dtype_to_np_dtype(kind.elem_type).name if kind.elem_type else "float32"
+    )
 
 
 def _tensors_of(model: Any) -> Iterator[Any]:

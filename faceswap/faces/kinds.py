@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from faceswap.faces import arcface, facemesh, heatmap66, insight106, segmenters
+from faceswap.faces import arcface, facemesh, heatmap66, insight106, restorers, segmenters
 from faceswap.faces.centerface import CENTERFACE
 from faceswap.faces.detector import DetectorKind
 from faceswap.faces.graph import Graph
@@ -15,7 +15,7 @@ from faceswap.faces.scrfd import SCRFD, SCRFD_BOXES
 from faceswap.faces.ultraface import ULTRAFACE
 from faceswap.faces.yunet import YUNET
 
-Role = Literal["detector", "landmarker", "encoder", "segmenter"]
+Role = Literal["detector", "landmarker", "encoder", "segmenter", "restorer"]
 
 
 class AnyKind(Protocol):
@@ -31,7 +31,7 @@ class AnyKind(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkKind:
-    """One kind of landmarker, encoder or segmenter file."""
+    """One kind of landmarker, encoder, segmenter or restorer file."""
 
     name: str
     """With the version of its reading, stored beside what it found."""
@@ -53,9 +53,15 @@ SEGMENTER_KINDS = (
     NetworkKind("xseg-1", "pictures of SxSx3, a mask of SxSx1", segmenters.is_xseg, segmenters.XSeg),
     NetworkKind("parsing-1", "pictures of 3xSxS, scores of 19xSxS", segmenters.is_parsing, segmenters.FaceParser),
 )
+RESTORER_KINDS = (
+    NetworkKind(
+        "restorer-1", "square pictures of 3xSxS in and out, S 128 to 1024", restorers.is_restorer, restorers.Restorer
+    ),
+)
 KINDS: dict[Role, tuple[AnyKind, ...]] = {
     "detector": DETECTOR_KINDS,
     "landmarker": LANDMARKER_KINDS,
     "encoder": ENCODER_KINDS,
     "segmenter": SEGMENTER_KINDS,
+    "restorer": RESTORER_KINDS,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from faceswap.errors import UsageError
-from faceswap.faces.base import Detector, IdentityEncoder, Landmarker, Segmenter
+from faceswap.faces.base import Detector, FaceRestorer, IdentityEncoder, Landmarker, Segmenter
 
 if TYPE_CHECKING:
     from faceswap.faces.detector import DetectorKind
@@ -98,6 +98,15 @@ def make_segmenter(name: str, *, glasses: bool = True, threads: int = 2, device:
     found = find_network(name, "segmenter")
     kind = cast("NetworkKind", known_kind(found, "segmenter"))
     return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device, glasses=glasses)
+
+
+def make_restorer(name: str, *, threads: int = 2, device: str = "auto") -> FaceRestorer:
+    """Return a network that restores faces; arguments and errors as of `make_detector`."""
+    from faceswap.faces.network_files import find_network, known_kind
+
+    found = find_network(name, "restorer")
+    kind = cast("NetworkKind", known_kind(found, "restorer"))
+    return kind.make(found.graph, found.versioned(kind.name), threads=threads, device=device)
 
 
 def require_points(detector: Detector, landmarker: Landmarker | None) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.faces.graph import Graph
+
+if TYPE_CHECKING:
+    import torch
 
 
 def make_session(graph: bytes, threads: int, device: str) -> Any:
@@ -34,15 +37,60 @@ def make_session(graph: bytes, threads: int, device: str) -> Any:
     return onnxruntime.InferenceSession(graph, options, providers=providers)
 
 
+def run_bound(session: Any, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Run a session on tensors where they lie: nothing is copied to or from the GPU, nor within the CPU's memory.
+
+    Args:
+        session: made for the device of the tensors. inputs: by name; float32, float16, uint8 or int64, all on one device.
+
+    Returns:
+        The outputs in the file's order, on that device, in memory of onnxruntime's that lives as long as they do.
+    """
+    import torch
+
+    device = next(iter(inputs.values())).device
+    binding, place = session.io_binding(), (device.type, device.index or 0)
+    held = {name: tensor.contiguous() for name, tensor in inputs.items()}  # until it has run
+    for name, tensor in held.items():
+        kind = np.dtype(str(tensor.dtype).removeprefix("torch.")).type
+        binding.bind_input(name, *place, kind, tuple(tensor.shape), tensor.data_ptr())
+    for output in session.get_outputs():
+        binding.bind_output(output.name, *place)
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()  # onnxruntime works on a stream of its own
+    session.run_with_iobinding(binding)
+    binding.synchronize_outputs()
+    return [_tensor_of(value) for value in binding.get_outputs()]
+
+
+def _tensor_of(value: Any) -> torch.Tensor:
+    """Return an onnxruntime value as a tensor, the same memory where this onnxruntime can share it."""
+    import torch
+
+    if hasattr(value, "__dlpack__"):
+        return torch.from_dlpack(value)
+    return torch.from_numpy(value.numpy())
+
+
 class Runner:
     """A network run on batches; pictures go one by one where the file fixes a batch of one.
 
     Args:
         in_batches: False where the outputs of a batch could not be told apart.
+        takes_numbers: the network may take single numbers beside the pictures.
     """
 
-    def __init__(self, graph: Graph, what: str, threads: int, device: str, *, in_batches: bool = True) -> None:
-        if len(graph.inputs) != 1:
+    def __init__(
+        self,
+        graph: Graph,
+        what: str,
+        threads: int,
+        device: str,
+        *,
+        in_batches: bool = True,
+        takes_numbers: bool = False,
+    ) -> None:
+        if len(graph.inputs) != 1 and not takes_numbers:
             raise UnsupportedInputError(
                 f"{what} has {len(graph.inputs)} inputs where one was expected: {graph.shape_text}"
             )
@@ -54,20 +102,34 @@ class Runner:
         self._input = graph.inputs[0].name
         self._in_batches = in_batches and graph.inputs[0].shape[0] is None
 
-    def __call__(self, batch: NDArray) -> list[list[NDArray]]:
+    def __call__(self, batch: NDArray, numbers: Mapping[str, NDArray] | None = None) -> list[list[NDArray]]:
         """Return the outputs of each picture.
 
         Args:
             batch: (B, ...) of the type and shape that the network takes.
+            numbers: single numbers that it takes too, by the names of their inputs.
 
         Returns:
             For each picture its outputs in the file's order, each as an array without the batch axis (or with one of
             length 1 where pictures go one by one).
         """
         if not self._in_batches:
-            return [self._run(batch[i : i + 1]) for i in range(len(batch))]
-        outputs = self._run(batch)
+            return [self._run(batch[i : i + 1], numbers) for i in range(len(batch))]
+        outputs = self._run(batch, numbers)
         return [[output[i] for output in outputs] for i in range(len(batch))]
+
+    def tensors(self, batch: torch.Tensor) -> list[torch.Tensor]:
+        """Return the outputs of a whole batch, in the file's order, on the device of `batch` (the network's own).
+
+        Raises:
+            UnsupportedInputError: the file takes one picture at a time, or fails.
+        """
+        if len(batch) > 1 and not self._in_batches:
+            raise UnsupportedInputError(f"{self._what} takes one picture at a time, not {len(batch)}")
+        try:
+            return run_bound(self._session, {self._input: batch})
+        except Exception as error:  # as below
+            raise UnsupportedInputError(f"{self._what} fails when it is run by onnxruntime: {error}") from error
 
     def check(self, shape: Sequence[int]) -> None:
         """Run once on a gray picture: a file that gives nothing sensible is found here and not in the middle of a clip.
@@ -80,8 +142,8 @@ class Runner:
                     f"{self._what} gives no finite numbers on this device; use --device cpu, or a float32 version of it"
                 )
 
-    def _run(self, batch: NDArray) -> list[NDArray]:
+    def _run(self, batch: NDArray, numbers: Mapping[str, NDArray] | None = None) -> list[NDArray]:
         try:
-            return self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+            return self._session.run(None, {self._input: np.ascontiguousarray(batch), **(numbers or {})})
         except Exception as error:  # as above
             raise UnsupportedInputError(f"{self._what} fails when it is run by onnxruntime: {error}") from error

@@ -48,19 +48,40 @@ def grain(luma: NDArray, region: NDArray) -> tuple[float, float]:
     Args:
         luma: (h, w) float32. region: (h, w) bool.
     """
-    half = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(region.astype(np.uint8), half.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return _noise(luma, region), _noise(half, small)
+    full, half = noise_levels(luma, region, 2)
+    return float(full), float(half)
+
+
+def noise_levels(luma: NDArray, region: NDArray, count: int) -> NDArray[np.float64]:
+    """Return the deviation of the noise (`grain`) at full resolution, at half, at a quarter ... as (count,); NaN = too small.
+
+    Args:
+        luma: (h, w) float32. region: (h, w) bool.
+    """
+    levels = np.full(count, np.nan)
+    for i in range(count):
+        levels[i] = _noise(luma, region)
+        if i + 1 < count and min(luma.shape) >= 2:
+            luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
+            region = cv2.resize(region.astype(np.uint8), luma.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return levels
+
+
+def noise_answer(luma: NDArray) -> NDArray[np.float32]:
+    """Return Immerkaer's filter of a (h, w) float32 plane: noise, next to no edges; a sixth of its deviation is the noise's."""
+    return cv2.filter2D(luma, cv2.CV_32F, LAPLACIAN)
 
 
 def _noise(luma: NDArray, region: NDArray) -> float:
     if np.count_nonzero(region) < 32:
         return float("nan")
-    answer = np.abs(cv2.filter2D(luma, cv2.CV_32F, LAPLACIAN))[region]
+    answer = np.abs(noise_answer(luma))[region]
     soft = cv2.GaussianBlur(luma, (0, 0), SLOPE_SIGMA)
-    slope = np.hypot(cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1))[region]
-    smooth = np.sort(answer[slope <= np.quantile(slope, SMOOTH_SHARE)])
-    return float(smooth[: max(1, int(TRIM * len(smooth)))].mean() / TRIMMED_TO_SIGMA / 6)
+    slope = cv2.magnitude(cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1))[region]
+    middle = int(SMOOTH_SHARE * (len(slope) - 1))
+    smooth = answer[slope <= np.partition(slope, middle)[middle]]
+    count = max(1, int(TRIM * len(smooth)))
+    return float(np.partition(smooth, count - 1)[:count].mean() / TRIMMED_TO_SIGMA / 6)
 
 
 def grain_ratio(before: tuple[float, float], after: tuple[float, float]) -> float:

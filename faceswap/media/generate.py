@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from faceswap.types import ColorInfo, PlaneLayout
 _COLOR = ColorInfo(matrix="bt709")
 _LAYOUT, _RGB_LAYOUT = PlaneLayout("yuv420p", (1, 1)), PlaneLayout("gbrp", (0, 0))
 _AUDIO_CHUNK = 1024
+_KEEPS_ALL_TAGS = {"movflags": "use_metadata_tags"}
 
 
 def write_clip(
@@ -31,17 +32,19 @@ def write_clip(
     crf: int = 16,
     preset: str = "veryfast",
     title: str = "",
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Encode pictures as H.264, 4:2:0, BT.709, with a mono AAC track when there is a sound.
 
     Args:
         pictures: (H, W, 3) uint8 RGB, equally large, H and W even.
         sound: (1, N) float32 [-1, 1].
+        metadata: further tags of the container.
     """
-    with av.open(f"file:{path.absolute()}", "w", format="mp4") as output:
+    with av.open(f"file:{path.absolute()}", "w", format="mp4", options=_KEEPS_ALL_TAGS) as output:
         video = output.add_stream("libx264", rate=rate)
         audio = output.add_stream("aac", rate=sample_rate, layout="mono") if sound is not None else None
-        output.metadata["title"] = title
+        output.metadata.update({"title": title, **(metadata or {})})
         for index, picture in enumerate(pictures):
             if index == 0:
                 _set_up(video.codec_context, picture.shape, crf, preset)

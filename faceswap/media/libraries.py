@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import av
 
-_PACKAGES = ("av", "torch", "numpy", "opencv-python", "opencv-python-headless", "tifffile", "OpenEXR")
+_PACKAGES = ("av", "torch", "numpy", "opencv-python", "opencv-python-headless", "pillow", "tifffile", "OpenEXR")
 
 
 def library_versions() -> dict[str, str]:

@@ -38,6 +38,11 @@ class SequenceTarget:
         return f"{stem}_frames.json" if stem else "frames.json"
 
     @property
+    def sidecar_name(self) -> str:
+        """Name of the file with the table's signature."""
+        return str(Path(self.table_name).with_suffix(".c2pa"))
+
+    @property
     def name_parts(self) -> tuple[str, int, str]:
         """What stands before the number, how many digits it is filled up to with zeros (0 = not at all), what follows."""
         number = _NUMBER.search(self.pattern)
@@ -50,7 +55,8 @@ class SequenceTarget:
         ours = re.compile(f"{re.escape(before)}[0-9]{{{max(num_digits, 1)},}}{re.escape(after)}")
         if not self.folder.is_dir():
             return []
-        return sorted(p.name for p in self.folder.iterdir() if ours.fullmatch(p.name) or p.name == self.table_name)
+        others = (self.table_name, self.sidecar_name)
+        return sorted(p.name for p in self.folder.iterdir() if ours.fullmatch(p.name) or p.name in others)
 
     def name_of(self, frame: int) -> str:
         """Return the file name of a frame."""

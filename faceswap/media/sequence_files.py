@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import FaceswapError
-from faceswap.files import disk_errors_named, sync_file, sync_folder, write_atomic, write_synced
+from faceswap.files import disk_errors_named, sha256_file, sync_file, sync_folder, write_atomic, write_synced
 from faceswap.media.picture_files import open_exr_package, png_bytes, tiff_bytes, write_exr
 from faceswap.media.picture_texts import PictureTexts
 from faceswap.media.probe import ClipInfo
@@ -141,6 +141,31 @@ def assemble(parts: Sequence[Path], target: SequenceTarget) -> None:
         write_atomic(target.folder / target.table_name, _table_bytes(tables[0], rows))
 
 
+def add_hashes(table: Path) -> None:
+    """Note the SHA-256 of each picture in its row of a whole sequence's table.
+
+    Raises:
+        FaceswapError: there is no table, or of another version.
+    """
+    values = _read_table(table)
+    rows = [{**row, "sha256": sha256_file(table.parent / row["file"])} for row in values["frames"]]
+    with disk_errors_named(table):
+        write_atomic(table, _table_bytes(values, rows))
+
+
+def changed_pictures(table: Path) -> tuple[set[str], set[str]]:
+    """Return the pictures that are missing or not those whose hashes a table holds, and all that it has hashes of.
+
+    Raises:
+        FaceswapError: there is no table, or of another version.
+    """
+    rows = [row for row in _read_table(table).get("frames", []) if isinstance(row, dict) and "sha256" in row]
+    hashes = {Path(str(row.get("file"))).name: row["sha256"] for row in rows}
+    places = {name: table.parent / name for name in hashes}
+    changed = {n for n, path in places.items() if not path.is_file() or sha256_file(path) != hashes[n]}
+    return changed, set(hashes)
+
+
 def _place(source: Path, destination: Path) -> None:
     """Make a file appear under a second name; a copy where the disk has no hard links."""
     destination.unlink(missing_ok=True)
@@ -163,7 +188,7 @@ def publish_pictures(folder: Path, target: SequenceTarget) -> None:
             sync_folder(target.folder.parent)
             return
         names = sorted(path.name for path in folder.iterdir() if path.name != target.table_name)
-        for old in [target.table_name, *_names_in_table(target)]:
+        for old in [target.table_name, target.sidecar_name, *_names_in_table(target)]:
             if old not in names:
                 (target.folder / old).unlink(missing_ok=True)
         sync_folder(target.folder)

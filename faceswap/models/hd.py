@@ -19,7 +19,7 @@ from torch.nn import functional
 from faceswap.models.layers import PixelNorm, Residual, initialise
 from faceswap.models.network import SwapNetwork
 from faceswap.models.options import require_multiple, require_no_options
-from faceswap.models.smooth import SmoothDown, SmoothUp
+from faceswap.models.smooth import SmoothDown, SmoothUp, convolved
 from faceswap.models.spec import NetworkSpec
 
 _CODE_SIDE = 8
@@ -30,27 +30,31 @@ _STYLE_NOISE = 0.1
 
 
 class Styled(nn.Module):
-    """A convolution whose channels each identity scales and shifts, and a leaky ReLU of slope 0.2."""
+    """A 3x3 convolution whose channels each identity scales and shifts, and a leaky ReLU of slope 0.2."""
 
-    def __init__(self, conv: nn.Module, channels: int, num_identities: int) -> None:
+    def __init__(self, in_channels: int, channels: int, num_identities: int, *, doubles: bool = False) -> None:
         super().__init__()
-        self.conv = conv
+        self.conv = SmoothUp(in_channels, channels) if doubles else nn.Conv2d(in_channels, channels, 3, padding=1)
         self.gain = nn.Parameter(torch.randn(num_identities, channels) * _STYLE_NOISE)
         self.shift = nn.Parameter(torch.randn(num_identities, channels) * _STYLE_NOISE)
 
     def forward(self, x: Tensor, identity: int) -> Tensor:
-        gain, shift = (1 + self.gain[identity]).view(-1, 1, 1), self.shift[identity].view(-1, 1, 1)
-        return functional.leaky_relu(self.conv(x) * gain + shift, 0.2)
+        conv = self.conv.conv if isinstance(self.conv, SmoothUp) else self.conv
+        assert conv.bias is not None
+        # Weights are scaled, not pictures: these have many more numbers.
+        gain = 1 + self.gain[identity]
+        weight, bias = conv.weight * gain.view(-1, 1, 1, 1), conv.bias * gain + self.shift[identity]
+        if isinstance(self.conv, SmoothUp):
+            return functional.leaky_relu(self.conv.convolve(x, weight, bias), 0.2)
+        return functional.leaky_relu(convolved(x, weight, bias), 0.2)
 
 
 class StyledResidual(nn.Module):
-    """Two styled 3x3 convolutions beside a skip, divided by the root of 2: values keep their spread."""
+    """Two styled convolutions beside a skip, divided by the root of 2: values keep their spread."""
 
     def __init__(self, channels: int, num_identities: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(
-            Styled(nn.Conv2d(channels, channels, 3, padding=1), channels, num_identities) for _ in range(2)
-        )
+        self.convs = nn.ModuleList(Styled(channels, channels, num_identities) for _ in range(2))
 
     def forward(self, x: Tensor, identity: int) -> Tensor:
         inner = x
@@ -65,11 +69,10 @@ class StyledDecoder(nn.Module):
     def __init__(self, in_channels: int, widths: list[int], num_identities: int) -> None:
         super().__init__()
         first, last = widths[0], widths[-1]
-        self.begin = Styled(nn.Conv2d(in_channels, first, 3, padding=1), first, num_identities)
-        ups = [Styled(SmoothUp(a, b), b, num_identities) for a, b in pairwise(widths)]
+        self.begin = Styled(in_channels, first, num_identities)
         steps: list[nn.Module] = [StyledResidual(first, num_identities), StyledResidual(first, num_identities)]
-        for up, width in zip(ups, widths[1:], strict=True):
-            steps += [up, StyledResidual(width, num_identities)]
+        for a, b in pairwise(widths):
+            steps += [Styled(a, b, num_identities, doubles=True), StyledResidual(b, num_identities)]
         self.steps = nn.ModuleList(steps)
         self.to_picture = nn.Conv2d(last, 4, 3, padding=1)
 

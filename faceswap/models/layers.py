@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 Activation = Callable[[Tensor, float], Tensor]
 """Of a tensor and the slope that a leaky ReLU has below zero."""
 
@@ -30,7 +29,8 @@ class Downscale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # On CPUs the bf16 gradient of a strided convolution is ten times slower than that of a plain one.
-        convolve = strided_as_plain if x.device.type == "cpu" else nn.Conv2d.__call__
+        is_slow = x.device.type == "cpu" and not torch.compiler.is_exporting()
+        convolve = strided_as_plain if is_slow else nn.Conv2d.__call__
         return self.activate(convolve(self.conv, x), 0.1)
 
 

@@ -7,6 +7,8 @@ halves shared has the target's light and shape, and the source's looks. Further 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -16,21 +18,34 @@ from faceswap.models.options import Options
 from faceswap.models.spec import NetworkSpec
 
 
+class Bottlenecks(nn.Module):
+    """(B, features) -> (B, C, s, s): an identity's own half of the channels, then the shared half."""
+
+    def __init__(self, make: Callable[[], Bottleneck], num_identities: int) -> None:
+        super().__init__()
+        self.shared = make()
+        self.own = nn.ModuleList(make() for _ in range(num_identities - 1))
+
+    def forward(self, features: Tensor, identity: int) -> Tensor:
+        shared = self.shared(features)
+        own = shared if identity == 0 else self.own[identity - 1](features)
+        return torch.cat([own, shared], dim=1)
+
+
 class Liae(SwapNetwork):
     """Shared encoder and decoder, a bottleneck for all and one more for each identity but the first."""
+
+    bottleneck: Bottlenecks
 
     def __init__(self, spec: NetworkSpec, num_identities: int) -> None:
         super().__init__(num_identities)
         options = Options.of(spec)
-        self.encoder = Encoder(spec.size, spec.encoder_dim, **options.encoder)
-        channels = spec.bottleneck_dim * 2
-
-        def bottleneck() -> Bottleneck:
-            features = self.encoder.out_features
-            return Bottleneck(features, spec.bottleneck_dim, channels, options.side, **options.bottleneck)
-
-        own = nn.ModuleList(bottleneck() for _ in range(num_identities - 1))
-        self.bottleneck = nn.ModuleDict({"shared": bottleneck(), "own": own})
+        encoder = Encoder(spec.size, spec.encoder_dim, **options.encoder)
+        dim, channels = spec.bottleneck_dim, spec.bottleneck_dim * 2
+        self.encoder = encoder
+        self.bottleneck = Bottlenecks(
+            lambda: Bottleneck(encoder.out_features, dim, channels, options.side, **options.bottleneck), num_identities
+        )
         self.decoder = Decoder(channels * 2, spec.decoder_dim, spec.mask_dim, **options.decoder)
         initialise(self)
 
@@ -40,11 +55,4 @@ class Liae(SwapNetwork):
 
     def decode_logits(self, code: Tensor, identity: int) -> tuple[Tensor, Tensor]:
         """See `SwapNetwork.decode_logits`."""
-        shared = self.bottleneck["shared"](code)
-        own = shared if identity == 0 else self._own(identity)(code)
-        return self.decoder(torch.cat([own, shared], dim=1))
-
-    def _own(self, identity: int) -> nn.Module:
-        bottlenecks = self.bottleneck["own"]
-        assert isinstance(bottlenecks, nn.ModuleList)
-        return bottlenecks[identity - 1]
+        return self.decoder(self.bottleneck(code, identity))

@@ -36,11 +36,11 @@ class SwapNetwork(nn.Module):
         """
         return self.decoders[identity](code)
 
-    def decode(self, code: Tensor, identity: int, **options: float) -> tuple[Tensor, Tensor]:
+    def decode(self, code: Tensor, identity: int, **options: float | Tensor) -> tuple[Tensor, Tensor]:
         """Code -> (B, 3, S, S) and (B, 1, S, S), both float32 [0, 1], as the given identity."""
         face, mask = self.decode_logits(code, identity, **options)
         # In float32: bfloat16 has too few steps between 0.5 and 1 and would show as bands.
         return torch.sigmoid(face.float()), torch.sigmoid(mask.float())
 
-    def forward(self, patches: Tensor, identity: int, **options: float) -> tuple[Tensor, Tensor]:
+    def forward(self, patches: Tensor, identity: int, **options: float | Tensor) -> tuple[Tensor, Tensor]:
         return self.decode(self.encode(patches), identity, **options)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from faceswap.errors import FaceswapError
-from faceswap.faces.session import make_session
+from faceswap.faces.session import make_session, run_bound
 from faceswap.models.network import SwapNetwork
 
 
@@ -31,8 +31,8 @@ class OnnxRunner:
         if identity not in self._sessions:
             graph = onnx_graph(self._network, identity, self._size)
             self._sessions[identity] = make_session(graph, self._threads, "cpu")
-        face, mask = self._sessions[identity].run(None, {"patches": patches.float().cpu().contiguous().numpy()})
-        return torch.from_numpy(face), torch.from_numpy(mask)
+        face, mask = run_bound(self._sessions[identity], {"patches": patches.to("cpu", torch.float32)})
+        return face, mask
 
 
 class _Fixed(nn.Module):

@@ -21,7 +21,7 @@ from faceswap.models.network import SwapNetwork
 AUTO = "auto"
 """Asks for the quickest."""
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
-ENGINES = {
+ENGINES: dict[str, dict[str, tuple[str, ...]]] = {
     "cpu": {"torch": ("bf16", "fp32"), "onnxruntime": ("fp32",), "compile": ("bf16", "fp32")},
     "cuda": {"torch": ("bf16", "fp32"), "cuda-graph": ("bf16", "fp32"), "compile": ("bf16", "fp32")},
 }

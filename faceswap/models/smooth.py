@@ -13,6 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _LOW_PASS = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+_SMALL = 32
+"""px up to which pictures are continued by their border: zeros around them would tell every place where it is."""
+
+
+def convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return a 3x3 convolution, same size."""
+    if x.shape[-1] > _SMALL:
+        return functional.conv2d(x, weight, bias, padding=1)
+    return functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
 
 
 def _smoothing() -> Tensor:
@@ -33,33 +42,37 @@ class _Smooth(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.register_buffer("smoothing", _smoothing(), persistent=False)
 
-    def blocks(self) -> Tensor:
-        """(D, C, 3, 2, 3, 2): the 6x6 kernels in 2x2 blocks."""
-        weight = self.conv.weight
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(x, self.conv.weight, self.conv.bias)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return `forward` with other weights: (D, C, 3, 3) and (D,)."""
+        raise NotImplementedError
+
+    def blocks(self, weight: Tensor) -> Tensor:
+        """(D, C, 3, 3) -> (D, C, 3, 2, 3, 2): smoothed to 6x6, in 2x2 blocks."""
         return (weight.flatten(2) @ self.smoothing).view(*weight.shape[:2], 3, 2, 3, 2)
 
 
 class SmoothDown(_Smooth):
     """Low-pass, halving and 3x3 convolution: (B, C, H, W) -> (B, D, H/2, W/2)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        blocks = self.blocks()
-        out_channels, in_channels = blocks.shape[:2]
-        if x.device.type != "cpu":
-            return functional.conv2d(x, blocks.reshape(out_channels, in_channels, 6, 6), self.conv.bias, 2, 2)
-        # As in `layers.strided_as_plain`: strided gradients are slow on CPUs.
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """See `_Smooth.convolve`."""
+        blocks, (out_channels, in_channels) = self.blocks(weight), weight.shape[:2]
+        # A 6x6 kernel of stride 2 as a plain one on 2x2 blocks, as in `layers.strided_as_plain`.
         plain = blocks.permute(0, 1, 3, 5, 2, 4).reshape(out_channels, in_channels * 4, 3, 3)
-        return functional.conv2d(functional.pixel_unshuffle(x, 2), plain, self.conv.bias, padding=1)
+        return convolved(functional.pixel_unshuffle(x, 2), plain, bias)
 
 
 class SmoothUp(_Smooth):
     """Doubling, low-pass and 3x3 convolution: (B, C, H, W) -> (B, D, 2H, 2W)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        # Output pixel 2q + p takes input pixels q-1, q, q+1 by the kernel's taps p+4, p+2, p. Times 4: three of four
-        # input pixels are missing.
-        blocks = 4 * self.blocks().flip(2, 4)
-        out_channels, in_channels = blocks.shape[:2]
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """See `_Smooth.convolve`."""
+        # Output pixel 2q + p takes input pixels q-1, q, q+1 by the kernel's taps 1-p, 3-p, 5-p. Times 4: three of four
+        # pixels of the doubled picture are missing.
+        blocks, (out_channels, in_channels) = 4 * self.blocks(weight).flip(3, 5), weight.shape[:2]
         phases = blocks.permute(0, 3, 5, 1, 2, 4).reshape(out_channels * 4, in_channels, 3, 3)
-        bias = None if self.conv.bias is None else self.conv.bias.repeat_interleave(4)
-        return functional.pixel_shuffle(functional.conv2d(x, phases, bias, padding=1), 2)
+        bias = None if bias is None else bias.repeat_interleave(4)
+        return functional.pixel_shuffle(convolved(x, phases, bias), 2)

@@ -23,6 +23,7 @@ from faceswap.types import CropSpec, SwapOutput
 
 _ORIGINAL = (torch.device("cpu"), torch.float32)
 """Where the weights are as they were loaded."""
+_USUAL_BATCH = 8
 
 
 class SwapModel:
@@ -48,7 +49,9 @@ class SwapModel:
         # Cast once for each type that is used: autocast would cast weights again in every pass (2.3 times slower on CPUs).
         original: SwapNetwork = network.float().to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._networks = {_ORIGINAL: original}
-        self._runner_name, self._batch = usual_runner(compute), 8
+        self._runner_name = usual_runner(compute)
+        self.batch: int | None = None
+        """Patches that are to come together, at most; None = as many as one likes."""
         self._runner: Runner | None = None
 
     def __repr__(self) -> str:
@@ -64,16 +67,16 @@ class SwapModel:
         """Name of what runs the network, like "torch-bf16"."""
         return self._runner_name
 
-    def use_runner(self, name: str, batch: int = 8) -> None:
+    def use_runner(self, name: str, batch: int = _USUAL_BATCH) -> None:
         """Run the network another way from now on.
 
         Args:
-            name: see `models.runners`. batch: patches that usually come together.
+            name: see `models.runners`. batch: patches that usually come together; some runners always work on so many.
 
         Raises:
             UsageError: there is no such runner on this device.
         """
-        self._runner_name, self._batch, self._runner = checked_runner(name, self.compute), batch, None
+        self._runner_name, self.batch, self._runner = checked_runner(name, self.compute), batch, None
 
     def new_runner(self, name: str, batch: int) -> Runner:
         """Return a runner of the network beside the one in use; args as in `use_runner`.
@@ -123,21 +126,31 @@ class SwapModel:
         return self.identities.index(identity)
 
     @torch.inference_mode()
-    def swap(self, patches: Tensor, *, to: str) -> SwapOutput:
+    def swap(self, patches: Tensor, *, to: str, morph: float = 1.0) -> SwapOutput:
         """Return the patches as the identity `to`.
 
         Args:
             patches: (B, 3, S, S) float32 RGB [0, 1], any device.
+            morph: share of the identity's looks, [0, 1]; the rest stays the target's. Below 1 for `amp` only.
 
         Raises:
-            ShapeError: another size than the model's crop. UsageError: unknown identity.
+            ShapeError: another size than the model's crop. UsageError: unknown identity, or a morph that is not possible.
             FaceswapError: the runner that was asked for cannot be had here.
         """
         self._check(patches)
+        self._require_morph(morph)
         number = self.index_of(to)
+        if morph < 1:
+            dtype = self.compute.dtype
+            face, mask = self._network(dtype)(self.compute.placed(patches, dtype), number, morph=morph)
+            return SwapOutput(face.float(), mask.float())
         if self._runner is None:
-            self._runner = self.new_runner(self._runner_name, self._batch)
+            self._runner = self.new_runner(self._runner_name, self.batch or _USUAL_BATCH)
         return SwapOutput(*self._runner(patches, number))
+
+    def network_copy(self) -> SwapNetwork:
+        """Return the network on the CPU in float32, its parameters not shared with the model's."""
+        return copy.deepcopy(self._networks[_ORIGINAL])
 
     def rebuild_scores(self, patches: Tensor) -> Tensor:
         """Return how well each identity's decoder rebuilds each face (`likeness`), (B, N) float32 on the CPU.
@@ -151,6 +164,12 @@ class SwapModel:
         self._check(patches)
         dtype = self.compute.dtype
         return rebuild_scores(self._network(dtype), self.compute.placed(patches, dtype), self.crop)
+
+    def _require_morph(self, morph: float) -> None:
+        if not 0 <= morph <= 1:
+            raise UsageError(f"morph is {morph:g}; allowed: 0 (the target's looks) to 1 (the source's)")
+        if morph < 1 and not self._networks[_ORIGINAL].has_morph:
+            raise UsageError(f"the network {self.spec.network.name!r} has no morph; train an 'amp' to have it")
 
     def _check(self, patches: Tensor) -> None:
         size = self.crop.size

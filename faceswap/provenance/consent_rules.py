@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from faceswap.errors import ConsentError, UsageError
 from faceswap.provenance.consent import MIN_REASON, ConsentRecord
@@ -94,7 +95,8 @@ class ConsentDesk:
         named: dict[str, list[str]] = {}
         for word in self.wish.given:
             name, separator, rest = word.partition("=")
-            named.setdefault(name if separator else "", []).append(rest if separator else word)
+            is_for_one = bool(separator) and not Path(word).is_file()
+            named.setdefault(name if is_for_one else "", []).append(rest if is_for_one else word)
         words = named.get(identity) or named.get("") or []
         return tuple(self.store.find_or_adopt(word) for word in words)
 

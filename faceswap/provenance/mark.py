@@ -31,15 +31,17 @@ class Mark:
     """Of the checkpoint's manifest; of several models separated by commas."""
     consent_sha256: str = ""
     """Of the bodies of the consent records, separated by commas; "" = made before there were any."""
+    id: str = ""
+    """Of the conversion, as ten hexadecimal digits (`mark_id`); "" = made before there were any."""
     version: str = __version__
     """Of faceswap."""
     statement: str = "AI-modified: faces in this video were replaced by a trained model"
     digital_source_type: str = DIGITAL_SOURCE_TYPE
 
     @classmethod
-    def of_models(cls, sha256s: Sequence[str], consents: Sequence[str] = ()) -> Mark:
+    def of_models(cls, sha256s: Sequence[str], consents: Sequence[str] = (), number: str = "") -> Mark:
         """Return the mark of a conversion with these models, under these consent records."""
-        return cls(model_sha256=",".join(sha256s), consent_sha256=",".join(consents))
+        return cls(model_sha256=",".join(sha256s), consent_sha256=",".join(consents), id=number)
 
     @property
     def models(self) -> tuple[str, ...]:

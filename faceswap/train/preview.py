@@ -9,12 +9,16 @@ import torch
 
 from faceswap.device import Compute
 from faceswap.files import write_atomic
+from faceswap.media.picture_texts import png_with_texts
 from faceswap.media.pictures import encode_picture
+from faceswap.provenance.mark import Mark
+from faceswap.provenance.picture_mark import texts_of
 from faceswap.train.augment import still_sampler
 from faceswap.train.data import FacePack
 from faceswap.train.state import TrainState
 
 _COLUMNS = 6
+_MARK = Mark("in training", statement="AI-generated: faces in this picture were made by a model in training")
 
 
 @torch.inference_mode()
@@ -31,4 +35,4 @@ def write_preview(path: Path, state: TrainState, packs: Sequence[FacePack], comp
             rows += [truth, *(face.float() for face, _ in outputs), outputs[-1][1].float().expand(-1, 3, -1, -1)]
     grid = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     rgb = (grid.clamp(0, 1) * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
-    write_atomic(path, encode_picture(".png", rgb))
+    write_atomic(path, png_with_texts(encode_picture(".png", rgb), texts_of(_MARK)))

@@ -91,11 +91,14 @@ class TrainState:
     def averaged(self) -> Iterator[SwapNetwork]:
         """Give the network with its averaged weights, for a while."""
         weights = {name: value.clone() for name, value in self.network.state_dict().items()}
+        was_training = self.network.training
         self.network.load_state_dict(self.ema)
+        self.network.eval()
         try:
             yield self.network
         finally:
             self.network.load_state_dict(weights)
+            self.network.train(was_training)
 
     def save(self, model: Path, config: TrainConfig, likeness: Mapping[str, Likeness] | None = None) -> Checkpoint:
         """Publish a checkpoint of this moment.

@@ -1,33 +1,73 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from faceswap.bench.convert import ConvertCases
+from faceswap.bench.gpu import GpuWatch
 from faceswap.bench.run import run_bench
+from faceswap.device import choose_compute
 from faceswap.errors import UsageError
 
+CPU = choose_compute("cpu")
 
-def test_convert_bench_reports_every_stage_and_its_circumstances() -> None:
-    result = run_bench(
-        "convert", num_frames=8, num_steps=1, recipe="quick-64", device="cpu", seed=0, on_note=lambda _: None
+
+def bench(what: str, **over: Any) -> dict[str, Any]:
+    return run_bench(
+        what, num_frames=8, num_steps=1, recipe="quick-64", device="cpu", seed=0, on_note=lambda _: None, **over
     )
-    figures = result["results"]["convert"]
-    stages = {"analyse", "who is who", "decode", "crop", "network", "mask", "match", "composite", "encode", "figures"}
-    assert set(figures["ms_per_frame"]) == stages
-    assert "analyse" not in figures["ms_per_frame_index_reused"]
-    assert figures["faces"] == figures["frames"] == 8
+
+
+def test_convert_bench_reports_every_stage_of_every_case_and_its_circumstances() -> None:
+    result = bench("convert", cases=ConvertCases((64,), (720,), (2,)))
+    (figures,) = result["results"]["convert"]["cases"]
+    stages = {"analyse", "decode", "crop", "network", "mask", "match", "composite", "encode", "wait"}
+    assert stages <= set(figures["ms_per_frame"])
+    assert (figures["picture"], figures["size"], figures["batch"]) == ("1280x720", 64, 2)
+    assert figures["faces"] == result["results"]["convert"]["frames"] == 8
+    positive = ("fps_cold", "fps", "fps_index_reused", "fps_bare_transcode", "cpu_ms_per_frame", "peak_rss_mb")
+    assert min(figures[name] for name in positive) > 0
+    assert figures["runner"] == ("torch-bf16" if "bf" in str(CPU) else "torch-fp32")
     assert result["circumstances"]["versions"]["torch"]
+
+
+def test_cases_follow_from_the_device_and_from_what_is_said() -> None:
+    assert ConvertCases.of(CPU) == ConvertCases((64, 128), (720, 1080), (8,))
+    assert ConvertCases.of(CPU, is_quick=True) == ConvertCases((64,), (720,), (8,))
+    said = ConvertCases.of(CPU, sizes="256, 512", lines="2160", batches="1,16")
+    assert said == ConvertCases((256, 512), (2160,), (1, 16))
+    assert [said.recipe_of(size) for size in said.sizes] == ["df-256", "df-256"]
+    assert ConvertCases.of(CPU, recipe="quick-128").sizes == (128,)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"sizes": "96"}, "64, 128, 256, 512"),
+        ({"lines": "480"}, "720"),
+        ({"batches": "0"}, "1 and more"),
+        ({"sizes": "big"}, "64,128"),
+    ],
+)
+def test_cases_that_are_not_there_are_refused_with_those_that_are(said: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        ConvertCases.of(CPU, **said)  # type: ignore[arg-type]
+
+
+def test_watch_of_nothing_has_no_figures() -> None:
+    with GpuWatch(None) as watch:
+        pass
+    assert watch.figures == {}
 
 
 def test_unknown_bench_is_refused() -> None:
     with pytest.raises(UsageError, match="convert, train"):
-        run_bench("swap", num_frames=8, num_steps=1, recipe="quick-64", device="cpu", seed=0, on_note=lambda _: None)
+        bench("swap")
 
 
 def test_faces_bench_compares_with_a_look_at_every_frame() -> None:
-    result = run_bench(
-        "faces", num_frames=8, num_steps=1, recipe="quick-64", device="cpu", seed=0, on_note=lambda _: None
-    )
-    figures = result["results"]["faces"]
+    figures = bench("faces")["results"]["faces"]
     assert figures["frames"] == figures["faces"] == 8
     rates = {name: value for name, value in figures.items() if name.endswith(("_fps", "_per_second"))}
     assert len(rates) == 6

@@ -6,6 +6,7 @@ from faceswap.cli.convert_options import (
     EncodingOptions,
     ExtentOptions,
     FootageOptions,
+    MarkOptions,
     PeopleOptions,
     PictureOptions,
     settings_of,
@@ -14,6 +15,7 @@ from faceswap.convert.config import ConvertConfig
 
 
 def test_options_that_are_left_out_leave_the_settings_file_alone() -> None:
-    given = settings_of(PeopleOptions(), PictureOptions(), EncodingOptions(), FootageOptions(), ExtentOptions())
+    groups = (PictureOptions(), EncodingOptions(), FootageOptions(), ExtentOptions(), MarkOptions())
+    given = settings_of(PeopleOptions(), *groups)
     assert given.keys() <= ConvertConfig.model_fields.keys()
     assert set(given.values()) == {None}

@@ -151,7 +151,7 @@ def test_pictures_come_back_as_they_were_announced(tmp_path: Path, kind: str, pi
     )
     target = sequence_target(tmp_path / "out", kind)
     assert target is not None
-    product = SequenceProduct("clip", target, reader.info, texts_of(MARK))
+    product = SequenceProduct("clip", target, reader.info, texts_of(MARK), lambda rendered: rendered.frame)
     writer = product.open_writer(target.folder)
     frames = list(reader)
     for frame in frames:
@@ -191,7 +191,9 @@ def test_aborted_pictures_leave_nothing(tmp_path: Path, kind: str) -> None:
     reader = VideoReader(make_clip(tmp_path / "in.mkv", size=SIZE, codec="ffv1", num_frames=2))
     target = sequence_target(tmp_path / "out", kind)
     assert target is not None
-    writer = SequenceProduct("clip", target, reader.info, texts_of(MARK)).open_writer(target.folder)
+    writer = SequenceProduct("clip", target, reader.info, texts_of(MARK), lambda rendered: rendered.frame).open_writer(
+        target.folder
+    )
     for frame in reader:
         writer.write(Rendered(frame, frame))
     writer.abort()

@@ -20,12 +20,14 @@ from faceswap.convert.deliver import raw_rgb
 from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.names import product_paths
 from faceswap.convert.products import VideoProduct, compositing_product
+from faceswap.convert.seal import Seal
 from faceswap.errors import UsageError
 from faceswap.media.probe import ClipInfo, probe
 from faceswap.media.reader import VideoReader
 from faceswap.types import Frame, Patch
 
 SIZE = (96, 128)
+UNMARKED = Seal(None, "face", None, 0.0)
 
 
 def layer(x: float, y: float, *, seed: int = 0, side: int = 48, scale: float = 1.0, angle: float = 0.2) -> Layer:
@@ -56,7 +58,7 @@ def info_of(frame: Frame, tmp_path: Path) -> ClipInfo:
 
 
 def product(name: str, given: Rendered, tmp_path: Path) -> VideoProduct:
-    return compositing_product(name, info_of(given.source, tmp_path), tmp_path / "out.mov")
+    return compositing_product(name, info_of(given.source, tmp_path), tmp_path / "out.mov", UNMARKED)
 
 
 def over(source: NDArray, premultiplied: NDArray, alpha: NDArray, zero: float, depth: float) -> NDArray:
@@ -149,7 +151,7 @@ def test_products_keep_size_times_turn_and_tags(tmp_path: Path, name: str) -> No
         audio_tracks=1,
     )
     reader = VideoReader(source)
-    made = compositing_product(name, reader.info, tmp_path / "out.mp4")
+    made = compositing_product(name, reader.info, tmp_path / "out.mp4", UNMARKED)
     assert made.output == tmp_path / f"out_{name}.mov"
     pictures = [made.picture(Rendered(frame, frame, (layer(60, 45),))) for frame in reader]
     encode_clip(made.output, made.info, made.encode, pictures)
@@ -163,7 +165,7 @@ def test_products_keep_size_times_turn_and_tags(tmp_path: Path, name: str) -> No
 def test_rgb_sources_get_products_in_bt709(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "in.mkv", size=SIZE, pix_fmt="bgr0", codec="ffv1", num_frames=1)
     info = probe(clip)
-    made = compositing_product("overlay", info, tmp_path / "out.mov")
+    made = compositing_product("overlay", info, tmp_path / "out.mov", UNMARKED)
     assert (made.info.color.matrix, made.info.tags.matrix, made.info.color.bit_depth) == ("bt709", 1, 10)
 
 

@@ -15,7 +15,7 @@ from onnx_files import planted, write
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.engine import SwapEngine
-from faceswap.convert.mask_files import mask_files
+from faceswap.convert.mask_files import files_used
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.convert.painted_files import find_painted
@@ -138,22 +138,22 @@ def test_a_segmenter_is_known_by_its_bytes_whatever_its_name(tmp_path: Path, mon
     monkeypatch.setenv("FACESWAP_HOME", str(tmp_path))
     store, facts = WeightsStore.of_user(), {"role": "segmenter", "kind": "xseg-1"}
     path = Path(half_segmenter(tmp_path / "half.onnx"))
-    by_path = mask_files(ConvertConfig(segmenter=str(path)))
+    by_path = files_used(ConvertConfig(segmenter=str(path)))
     store.add("mine", path.read_bytes(), ".onnx", facts)
     config = ConvertConfig(segmenter="mine")
-    assert mask_files(config) == by_path
+    assert files_used(config) == by_path
     store.remove("mine")
     store.add("mine", path.read_bytes() + b"\x72\x00", ".onnx", facts)
-    assert mask_files(config) != by_path
+    assert files_used(config) != by_path
 
 
 def test_a_tracks_own_segmenter_is_known_by_its_bytes_too(tmp_path: Path) -> None:
     path = Path(half_segmenter(tmp_path / "half.onnx"))
     config = ConvertConfig.model_validate({"override": [{"tracks": "1", "segmenter": str(path)}]})
-    before = mask_files(config)
+    before = files_used(config)
     path.write_bytes(path.read_bytes() + b"\x72\x00")
-    assert before.keys() == mask_files(config).keys() == {"segmenter of override 1"}
-    assert mask_files(config) != before
+    assert before.keys() == files_used(config).keys() == {"segmenter of override 1"}
+    assert files_used(config) != before
 
 
 def test_a_segmenter_may_be_one_tracks_own(model: SwapModel, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from clips import astronaut_picture, make_clip, woven
 from makers import detector, tiny_model
+from signed import content_of
 
 from faceswap.convert import assembly, make
 from faceswap.convert.config import ConvertConfig
@@ -58,11 +59,11 @@ def visible(folder: Path) -> set[str]:
 
 def test_everything_is_delivered_marked_and_complete(clip: Path, model: SwapModel, tmp_path: Path) -> None:
     report = converted(clip, model, tmp_path / "out.mkv", deliver="clip,overlay,matte,raw")
-    assert visible(tmp_path) == {"in.mkv", "out.mkv", "out_overlay.mov", "out_matte.mov", "out_raw.mov"}
+    assert visible(tmp_path) == {"in.mkv", "out.c2pa", "out.mkv", "out_overlay.mov", "out_matte.mov", "out_raw.mov"}
     assert [path.name for path in report.delivered] == ["out.mkv", "out_overlay.mov", "out_matte.mov", "out_raw.mov"]
     source = list(VideoReader(clip))
     for path in report.delivered:
-        assert verify_clip(path).is_marked, path
+        assert verify_clip(path).verdict == "intact", path
         frames = list(VideoReader(path))
         assert [f.time.seconds for f in frames] == pytest.approx([f.time.seconds for f in source], abs=1e-3)
 
@@ -111,7 +112,8 @@ def test_clip_as_marked_pictures(clip: Path, model: SwapModel, tmp_path: Path, k
         pytest.importorskip("OpenEXR", reason="needs the extra 'interchange'")
     converted(clip, model, tmp_path / "out", codec=kind)
     report = verify_folder(tmp_path / "out")
-    assert (report.num_pictures, report.is_marked, len(report.marks)) == (NUM_FRAMES, True, 1)
+    assert (report.num_pictures, report.is_whole, len(report.marks)) == (NUM_FRAMES, True, 1)
+    assert (tmp_path / "out" / "frames.c2pa").exists() == (kind == "exr")
     table = json.loads((tmp_path / "out" / "frames.json").read_bytes())
     assert [row["frame"] for row in table["frames"]] == list(range(NUM_FRAMES))
 
@@ -148,7 +150,7 @@ def test_a_deliverable_can_be_added_beside_a_finished_clip(clip: Path, model: Sw
     converted(clip, model, tmp_path / "out.mkv")
     finished = (tmp_path / "out.mkv").read_bytes()
     converted(clip, model, tmp_path / "out.mkv", deliver="matte")
-    assert visible(tmp_path) == {"in.mkv", "out.mkv", "out_matte.mov"}
+    assert visible(tmp_path) == {"in.mkv", "out.c2pa", "out.mkv", "out_matte.mov"}
     assert (tmp_path / "out.mkv").read_bytes() == finished
 
 
@@ -204,7 +206,7 @@ def test_repeating_a_delivery_gives_the_same_bytes(clip: Path, model: SwapModel,
     for path in (tmp_path / "a").rglob("*.*"):
         if path.is_file() and ".faceswap" not in path.parts:
             other = tmp_path / "b" / path.relative_to(tmp_path / "a")
-            assert path.read_bytes() == other.read_bytes(), path
+            assert content_of(path) == content_of(other), path
 
 
 def test_finished_segments_of_all_products_are_kept_when_the_end_fails(

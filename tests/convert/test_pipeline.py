@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from clips import astronaut_picture, make_clip
 from makers import detector, tiny_model
+from signed import content_of
 
 from faceswap import geometry
 from faceswap.convert import outputs
@@ -77,7 +78,7 @@ def convert(clip: Path, model: SwapModel | Path, output: Path | None, **over: An
 
 
 def index_beside(output: Path) -> FaceIndex:
-    (path,) = (output.parent / ".faceswap").iterdir()
+    (path,) = (output.parent / ".faceswap").glob("*.db")
     return FaceIndex.load(path)
 
 
@@ -119,7 +120,7 @@ def test_picture_is_filtered_first_and_the_other_streams_stay(clip: Path, model:
     again = convert(clip, model, output, config=config, overwrite=True)
     assert again.has_reused_index
     kept = sorted(path.name.split(".", 1)[1] for path in (clip.parent / ".faceswap").iterdir())
-    assert kept == ["faces.db", "filtered.mp4"]
+    assert kept == ["faces.db", "filtered.mp4", "mkv.settings.toml"]
 
 
 def test_frames_that_were_not_chosen_stay_bit_for_bit(clip: Path, model: SwapModel) -> None:
@@ -178,7 +179,7 @@ def test_report_counts_frames_and_faces(converted: tuple[Path, ConvertReport]) -
 
 
 def test_nothing_but_the_output_and_the_index_is_left(converted: tuple[Path, ConvertReport]) -> None:
-    assert visible_files(converted[0].parent) == ["out.mkv"]
+    assert visible_files(converted[0].parent) == ["out.c2pa", "out.mkv"]
 
 
 def test_second_run_reuses_the_index_and_gives_an_identical_file(
@@ -196,7 +197,7 @@ def test_two_runs_give_identical_files(clip: Path, model: SwapModel, tmp_path: P
     outputs = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for output in outputs:
         convert(clip, model, output, config=ConvertConfig(preset="ultrafast"))
-    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    assert content_of(outputs[0]) == content_of(outputs[1])
 
 
 def test_identity_can_be_chosen(clip: Path, model: SwapModel, tmp_path: Path) -> None:
@@ -323,7 +324,7 @@ def test_index_that_does_not_fit_is_made_anew(clip: Path, model: SwapModel, tmp_
     convert(clip, model, tmp_path / "out.mkv")
     config = LOSSLESS
     if change == "damaged":
-        (path,) = (tmp_path / ".faceswap").iterdir()
+        (path,) = (tmp_path / ".faceswap").glob("*.db")
         path.write_bytes(b"scribble")
     else:
         config = LOSSLESS.model_copy(update={"min_face_px": 30})

@@ -122,5 +122,3 @@ def test_looks_come_back_bit_for_bit_and_damaged_ones_not_at_all(tmp_path: Path)
     assert read_looks(tmp_path / "not there") is None
     (tmp_path / "looks").write_bytes(b'{"mkl": [{"shot')
     assert read_looks(tmp_path / "looks") is None
-
-

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from convert_job import make_long_clip, release, said_by, start, wait_until_held
 from makers import tiny_model
+from signed import content_of
 
 SETTINGS = {"preset": "ultrafast"}
 
@@ -32,7 +33,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, clip: Path, model: P
     output = tmp_path_factory.mktemp("whole") / "out.mp4"
     begin = time.monotonic()
     finish(start(clip, model, output, **SETTINGS))
-    return output.read_bytes(), time.monotonic() - begin
+    return content_of(output), time.monotonic() - begin
 
 
 def finish(process: Any) -> None:
@@ -89,24 +90,30 @@ def test_conversion_killed_at_sixty_places_is_finished_by_the_same_command(
 def check_killed_run(tmp_path: Path, clip: Path, model: Path, expected: bytes, seconds: float) -> None:
     output = tmp_path / "out.mp4"
     was_running = kill_at(seconds, clip, model, output)
-    assert not (was_running and output.exists()) or output.read_bytes() == expected
+    assert not (was_running and output.exists()) or content_of(output) == expected
     finish(start(clip, model, output, **SETTINGS))
-    assert output.read_bytes() == expected
+    assert content_of(output) == expected
     assert_clean(output)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
     """Return the content of everything that is to be seen."""
     found = [path for path in folder.rglob("*") if path.is_file() and ".faceswap" not in path.parts]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found if path.suffix not in (".held", ".go")}
+    return {str(path.relative_to(folder)): content_of(path) for path in found if path.suffix not in (".held", ".go")}
 
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "clip": ("out.mp4", SETTINGS),
     "clip and overlay": ("out.mp4", {"deliver": "clip,overlay", **SETTINGS}),
+    "clip and sidecar": ("out.mkv", SETTINGS),
     "pictures": ("out", {"codec": "png", "deliver": "clip,matte"}),
 }
 PLACES = [
+    *(("clip", "while signing", count, 1) for count in (1, 4, 12)),
+    ("clip and sidecar", "while signing", 3, 1),
+    ("clip and sidecar", "when signed", 1, 1),
+    ("clip and sidecar", "between two names", 1, 1),
+    ("pictures", "while signing", 300, 1),
     *((kind, "before a journal line", 3, jobs) for kind in KINDS for jobs in (1, 2)),
     ("clip and overlay", "while putting together", 120, 1),
     ("clip and overlay", "before publishing", 1, 1),
@@ -141,6 +148,7 @@ def test_a_kill_at_any_step_is_made_good_by_the_same_command(
 ) -> None:
     name, settings = KINDS[kind]
     kill_at_place((place, count), clip, model, tmp_path / name, jobs=jobs, **settings)
+    assert not (tmp_path / name).exists() or place in ("between two names", "before the end")
     finish(start(clip, model, tmp_path / name, jobs=jobs, overwrite=False, **settings))
     assert files_in(tmp_path) == expected_files[kind]
     assert [p.suffix for p in (tmp_path / ".faceswap").iterdir()] == [".db"]
@@ -159,7 +167,7 @@ def test_a_kill_costs_at_most_the_segment_under_way(
         assert (journal_of(output).parent / name).stat().st_mtime_ns == time_ns
     release(output)
     finish(again)
-    assert output.read_bytes() == uninterrupted[0]
+    assert content_of(output) == uninterrupted[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -180,7 +188,7 @@ def test_a_signal_keeps_finished_segments_and_says_how_to_go_on(
     assert "repeat the command to go on from there" in said_by(output).read_text()
     assert not output.exists()
     finish(start(clip, model, output, **SETTINGS))
-    assert output.read_bytes() == uninterrupted[0]
+    assert content_of(output) == uninterrupted[0]
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "journal cut", "journal garbage"])
@@ -202,7 +210,7 @@ def test_a_damaged_segment_is_rendered_again(
     else:
         journal.write_bytes(b"\x00\xff" * 40 + journal.read_bytes())
     finish(start(clip, model, output, **SETTINGS))
-    assert output.read_bytes() == uninterrupted[0]
+    assert content_of(output) == uninterrupted[0]
 
 
 def test_other_settings_start_afresh(
@@ -211,7 +219,7 @@ def test_other_settings_start_afresh(
     output = tmp_path / "out.mp4"
     kill_at_place(2, clip, model, output, feather=0.2, **SETTINGS)
     finish(start(clip, model, output, **SETTINGS))
-    assert output.read_bytes() == uninterrupted[0]
+    assert content_of(output) == uninterrupted[0]
 
 
 def test_a_source_that_changed_starts_afresh(
@@ -224,14 +232,14 @@ def test_a_source_that_changed_starts_afresh(
     kill_at_place(2, source, model, output, **SETTINGS)
     source.write_bytes(clip.read_bytes())
     finish(start(source, model, output, **SETTINGS))
-    assert output.read_bytes() == uninterrupted[0]
+    assert content_of(output) == uninterrupted[0]
 
 
 def test_several_processes_give_the_same_file(
     tmp_path: Path, clip: Path, model: Path, uninterrupted: tuple[bytes, float]
 ) -> None:
     finish(start(clip, model, tmp_path / "out.mp4", jobs=2, **SETTINGS))
-    assert (tmp_path / "out.mp4").read_bytes() == uninterrupted[0]
+    assert content_of(tmp_path / "out.mp4") == uninterrupted[0]
     assert_clean(tmp_path / "out.mp4")
 
 
@@ -242,8 +250,8 @@ def test_two_jobs_in_one_folder_do_not_meet(
     processes = [start(clip, model, output, **SETTINGS) for output in outputs]
     for process in processes:
         finish(process)
-    assert outputs[0].read_bytes() == uninterrupted[0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".faceswap", "out.mkv", "out.mp4"]
+    assert content_of(outputs[0]) == uninterrupted[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".faceswap", "out.c2pa", "out.mkv", "out.mp4"]
 
 
 def test_a_second_job_for_the_same_output_is_refused(
@@ -258,4 +266,4 @@ def test_a_second_job_for_the_same_output_is_refused(
     assert f"in use by process {first.pid}" in said_by(output).read_text()
     release(output)
     finish(first)
-    assert output.read_bytes() == uninterrupted[0]
+    assert content_of(output) == uninterrupted[0]

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
-from onnx_files import graph_bytes, planted, with_external_weights
+from onnx_files import graph_bytes, pixel_reader, planted, with_external_weights
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.faces.graph import read_graph
@@ -68,3 +73,38 @@ def test_unknown_operators_are_named_in_one_line() -> None:
     data = graph_bytes([helper.make_node("NoSuchThing", ["pictures"], ["y"])], (1, 3, 8, 8), {"y": (1, 3, 8, 8)})
     with pytest.raises(UnsupportedInputError, match=r"x\.onnx cannot be run by onnxruntime: .*NoSuchThing"):
         Runner(read_graph(data, "x.onnx"), "x.onnx", 1, "cpu")
+
+
+def test_tensors_are_run_where_they_lie_and_give_what_arrays_give() -> None:
+    graph = read_graph(pixel_reader([(0, 0), (3, 5)], 8), "x.onnx")
+    runner = Runner(graph, "x.onnx", 1, "cpu")
+    batch = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(1)).permute(0, 1, 3, 2)  # not contiguous
+    (found,) = runner.tensors(batch)
+    wanted = np.stack([outputs[0] for outputs in runner(batch.contiguous().numpy())])
+    assert found.device == batch.device
+    assert np.array_equal(found.numpy(), wanted)
+    assert np.array_equal(found[:, :3].numpy(), batch[:, :, 0, 0].numpy())
+
+
+def test_outputs_of_bound_runs_outlive_the_next_run() -> None:
+    runner = Runner(read_graph(pixel_reader([(0, 0)], 8), "x.onnx"), "x.onnx", 1, "cpu")
+    (first,) = runner.tensors(torch.full((1, 3, 8, 8), 0.25))
+    runner.tensors(torch.full((1, 3, 8, 8), 0.75))
+    assert first.tolist() == [[0.25] * 3]
+
+
+def test_batch_for_a_network_of_single_pictures_is_refused_when_bound() -> None:
+    runner = Runner(read_graph(PLAIN, "x.onnx"), "x.onnx", 1, "cpu")
+    with pytest.raises(UnsupportedInputError, match=r"x\.onnx takes one picture at a time, not 2"):
+        runner.tensors(torch.zeros(2, 3, 8, 8))
+
+
+def test_onnxruntime_is_told_to_keep_its_telemetry_before_it_is_imported() -> None:
+    words = (
+        "import sys; from faceswap.faces import session; assert 'onnxruntime' not in sys.modules; "
+        "from faceswap.faces.registry import make_detector; make_detector('centerface', threads=1); "
+        "import os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", words], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"

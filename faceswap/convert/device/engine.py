@@ -24,14 +24,14 @@ from faceswap.convert.config import ConvertConfig
 from faceswap.convert.device.clock import StageClock
 from faceswap.convert.device.composite import Pasted, composite, fetch
 from faceswap.convert.device.finish import Finisher, Swapped
-from faceswap.convert.device.grain import measure
+from faceswap.convert.device.grain import DeviceNoise
 from faceswap.convert.device.kernels import Kernels, kernels_for
 from faceswap.convert.device.places import crop_table
 from faceswap.convert.device.planes import DevicePlanes, FrameUploader, is_alike
 from faceswap.convert.device.rendered import DeviceLayers, DeviceRendered
 from faceswap.convert.engine import WARM_UP, FrameBatch, Rendered
 from faceswap.convert.face_settings import FaceSettings
-from faceswap.convert.grain import seed_of, window_of
+from faceswap.convert.grain_seen import GrainSeen, look
 from faceswap.convert.mask import MaskMaker
 from faceswap.convert.match import Looks
 from faceswap.convert.overrides import SettingsFor
@@ -62,8 +62,8 @@ class Place:
     """Patch from frame."""
     patch: Tensor
     """(3, S, S) float32 RGB [0, 1]"""
-    noise: Tensor
-    """(2,) of the footage there (`grain.measure`); NaN = too small to tell."""
+    grain: GrainSeen
+    """Of the footage there."""
     segmentation: NDArray[np.float32] | None
     painted: NDArray[np.float32] | None
 
@@ -121,13 +121,14 @@ class DeviceEngine:
         self._uploader = FrameUploader(self._device)
         self._downloads = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
         self._recent: deque[Place] = deque()
-        self._batch = BatchSize(config.batch)
+        self._batches = [BatchSize(min(config.batch, model.batch or config.batch)) for model in models]
+        self._noise = DeviceNoise(self._device)
         self._finisher = self._new_finisher()
 
     @property
     def remarks(self) -> Sequence[str]:
         """What was done about the device's memory."""
-        return self._batch.remarks
+        return [remark for batch in self._batches for remark in batch.remarks]
 
     @property
     def gathered(self) -> Looks:
@@ -193,11 +194,8 @@ class DeviceEngine:
                 if first <= place.position < first + len(planes)
             ]
             with self._clock.measure("composite"):
-                faces = [
-                    Pasted(place.position - first, layer, bound, place.settings.grain != "off")
-                    for place, (layer, bound) in here
-                ]
-                touched_rects = composite(planes, faces, self._kernels, self._finisher.grain)
+                faces = [Pasted(place.position - first, layer, bound) for place, (layer, bound) in here]
+                touched_rects = composite(planes, faces, self._kernels, self._noise)
                 arriving = fetch(planes, touched_rects, self._downloads)
             for picture, touched in arriving.items():
                 of_frame = DeviceLayers([face.layer for face in faces if face.picture == picture])
@@ -248,8 +246,6 @@ class DeviceEngine:
                     self._device,
                 )
                 patches |= zip(which, self._kernels.crop(planes, table), strict=True)
-        with self._clock.measure("match"):
-            noise = measure(planes, [i for i, _ in found], [window_of(frames[i].size, face) for i, face in found])
         places = []
         for n, (i, face) in enumerate(found):
             frame, settings = frames[i], self._settings.face(frames[i].index, face.track)
@@ -260,7 +256,7 @@ class DeviceEngine:
             places.append(
                 Place(
                     first + i, frame.index, shots[i], face, self._roles[face.track], settings, matrices[n],
-                    patches[n], noise[n], self._segmenters.segment(frame, face, crops[n], settings), painted,
+                    patches[n], look(frame, face), self._segmenters.segment(frame, face, crops[n], settings), painted,
                 )
             )  # fmt: skip
         return places
@@ -271,7 +267,9 @@ class DeviceEngine:
         for role, members in _by_role(places).items():
             with self._clock.measure("network"):
                 patches = [places[i].patch for i in members]
-                found = self._batch.run(patches, partial(_run_network, self._models[role.model], role.identity))
+                found = self._batches[role.model].run(
+                    patches, partial(_run_network, self._models[role.model], role.identity)
+                )
             outputs |= zip(members, found, strict=True)
         return [outputs[i] for i in range(len(places))]
 
@@ -288,12 +286,11 @@ class DeviceEngine:
                 faces=[place.face for place in here],
                 settings=[place.settings for place in here],
                 matrices=[place.matrix for place in here],
-                seeds=[seed_of(place.frame, place.face) for place in here],
                 shrunk=[min(1.0, geometry.scale_of(place.matrix)) for place in here],
                 originals=torch.stack([place.patch for place in here]),
                 pixels=torch.stack([outputs[i].pixels for i in members]),
                 network=None if masks[0] is None else torch.stack([mask for mask in masks if mask is not None]),
-                noise=torch.stack([place.noise for place in here]),
+                grain=[place.grain for place in here],
                 segmentations=[place.segmentation for place in here],
                 painted=[place.painted for place in here],
             )

@@ -19,6 +19,10 @@ def _anything(value: Any) -> bool:
 _SUPPORTED: Mapping[str, Callable[[Any], bool]] = {
     "match": lambda kind: kind == "none" or kind in KINDS,
     "match_over": lambda over: over in ("sliding", "shot"),
+    "passes": lambda number: number == 1,
+    "restore": lambda network: network is None,
+    "restore_strength": _anything,
+    "restore_faithfulness": _anything,
     "light": _anything,
     "sharpness": _anything,
     "grain": lambda way: way in ("match", "off"),

@@ -56,5 +56,5 @@ def test_clips_are_those_of_the_cpu(
         assert (found.planes[0] != before.planes[0]).mean() > 0.03
         for a, b in zip(found.planes, expected.planes, strict=True):
             difference = np.abs(a.astype(int) - b)
-            assert difference.max() <= 3 * step
-            assert difference.mean() <= 0.1 * step
+            assert difference.max() <= 6 * step
+            assert difference.mean() <= 0.05 * step

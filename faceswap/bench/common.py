@@ -1,0 +1,66 @@
+"""What the benchmarks share: generated footage, fresh processes, and the circumstances that figures hold under."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap import __version__
+from faceswap.demo.actor import ActorLook, render_clip
+from faceswap.device import choose_compute, cpu_name
+from faceswap.errors import FaceswapError
+
+RATE = 25
+PRESET = "veryfast"
+_VERSIONS = ("torch", "av", "onnxruntime", "opencv-python", "numpy")
+
+
+def circumstances(device: str) -> dict[str, Any]:
+    """Return what the figures depend on: machine, device and versions."""
+    compute = choose_compute(device)
+    return {
+        "faceswap": __version__,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "device": str(compute),
+        "device_name": compute.name,
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "load_average_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in _VERSIONS},
+    }
+
+
+def enlarged(look: ActorLook, num_frames: int, size: tuple[int, int], seed: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield pictures of an actor, (h, w, 3) uint8 of `size`."""
+    for picture in render_clip(look, num_frames=num_frames, size=(480, 854), seed=seed):
+        yield cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+
+
+def timed(arguments: list[str], *, is_json: bool = True) -> tuple[float, dict[str, Any]]:
+    """Run `faceswap` in a fresh process; return its wall time and its last JSON line with its CPU time and peak memory."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "faceswap", *arguments, "--quiet"], stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)  # unlike `wait`, tells this one process's memory
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            raise FaceswapError(f"the benchmark's `faceswap {arguments[0]}` failed: {err.read().strip()}")
+        summary = json.loads(out.read().splitlines()[-1]) if is_json else {}
+    used = {"cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_rss_mb": round(usage.ru_maxrss / 1024)}
+    return seconds, {**summary, **used}
