@@ -13,6 +13,7 @@ from torch import Tensor
 
 from faceswap import color
 from faceswap.convert.device.crop import color_matrix
+from faceswap.convert.device.paste import NO_NOISE, Noise
 from faceswap.convert.device.places import ROW, PasteTable
 from faceswap.convert.device.planes import DevicePlanes
 
@@ -20,7 +21,7 @@ _BLOCK, _BLOCK_INTERPRETED = 128, 4096
 """px a program; on the CPU, where each statement is interpreted, few programs of many px are quicker."""
 
 
-def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tensor, noise: Tensor | None = None) -> None:
+def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tensor, noise: Noise = NO_NOISE) -> None:
     """Composite patches into planes in place; args as in `paste.paste`, the reference."""
     linear, offset = color_matrix(color.codes_from_rgb(planes.color), planes.device)
     patches, masks = patches.contiguous(), masks.contiguous()
@@ -32,11 +33,12 @@ def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tenso
         height, width = table.extent(plane)
         if not height * width:
             continue
-        # Without noise any tensor serves: it is not read.
-        grains = [grain if grain is not None else patches[:, 0] for grain in (noise[plane], noise[2 * plane])]
+        # Where there is none any tensor serves: it is not read. Those that are there have one shape.
+        there = next((grain for grain in (noise[plane], noise[2 * plane]) if grain is not None), patches[:, 0])
+        grains = [there if grain is None else grain for grain in (noise[plane], noise[2 * plane])]
         _paste_kernel[(triton.cdiv(height * width, block), num_faces)](
             first, second, *first.stride(), table.rows, table.frames, patches, masks,
-            *grains, grains[0].stride(0), grains[0].stride(1), linear, offset, size, width,
+            *grains, there.stride(0), there.stride(1), linear, offset, size, width,
             2.0**planes.color.bit_depth - 1, plane, noise[plane] is not None, noise[2 * plane] is not None, ROW, block,
         )  # fmt: skip
 
