@@ -28,8 +28,9 @@ _CROPS: dict[str, dict[str, tuple[float, float, float]]] = {
     # distances, by template and coverage.
     CANONICAL: {"face": (3.1, 0.0, 0.50), "whole_face": (3.7, 0.0, 0.40), "head": (5.4, 0.0, 0.15)},
     # What models in others' formats are trained on, fitted to the five points of their own crops: DeepFaceLab's whole
-    # face, and ArcFace's 112 px with 8 px more on each side.
-    "dfl-1": {"whole_face": (3.8555, 0.0379, 0.4211)},
+    # face (its "full face" has 0.749 of the side and no shift upwards of 0.07 of the unpadded square), and ArcFace's
+    # 112 px with 8 px more on each side.
+    "dfl-1": {"whole_face": (3.8555, 0.0379, 0.4211), "face": (2.888, 0.0379, 0.5477)},
     "arcface-1": {"face": (3.6322, -0.0119, 0.1106)},
 }
 

@@ -12,6 +12,7 @@ EXIT_CODES = {
     "NoFaceError": 3,
     "CheckpointError": 1,
     "PartialResultError": 4,
+    "ConsentError": 5,
     "ProvenanceError": 5,
     "ResourceError": 6,
     "DeviceError": 2,

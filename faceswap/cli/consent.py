@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,7 +68,7 @@ def new(
 ) -> None:
     """Make a record; extract --consent ID puts it into a faceset, from where it reaches models and outputs."""
     from faceswap.config import validated
-    from faceswap.provenance.consent import ALWAYS_PROHIBITED, Subject, new_record
+    from faceswap.provenance.consent import ALWAYS_PROHIBITED, Subject, new_record, user_name
     from faceswap.provenance.consent_store import ConsentStore, evidence_of
 
     run.console.is_json = as_json
@@ -93,7 +92,7 @@ def new(
     record = new_record(
         validated(Subject, subject, "consent record"),
         basis,
-        _who(by),
+        by or user_name(),
         reason=reason,
         scope=scope,
         prohibited_uses=[*ALWAYS_PROHIBITED, *(use for use in prohibit or [] if use not in ALWAYS_PROHIBITED)],
@@ -135,7 +134,12 @@ def list_records(run: Run, as_json: _JSON = False) -> None:
         run.console.result("no consent records; make one: faceswap consent new NAME --basis BASIS --adult")
 
 
-@command(app, examples('faceswap consent revoke data-tng-3f --reason "asked for it by letter"'))
+@command(
+    app,
+    examples(
+        "faceswap consent revoke data-tng-3f", 'faceswap consent revoke data-tng-3f --reason "asked for it by letter"'
+    ),
+)
 def revoke(
     run: Run,
     word: _WORD,
@@ -143,13 +147,20 @@ def revoke(
     by: _BY = None,
 ) -> None:
     """Revoke a record: every later run that would use it is refused, also with models that were trained before."""
+    from faceswap.provenance.consent import user_name
     from faceswap.provenance.consent_store import ConsentStore
 
-    record = ConsentStore.of_user().revoke(word, _who(by), reason)
+    record = ConsentStore.of_user().revoke(word, by or user_name(), reason)
     run.console.result(f"{record.record_id} is revoked; outputs made before are still marked with it")
 
 
-@command(app, examples("faceswap consent export data-tng-3f -o data-tng.consent.json"))
+@command(
+    app,
+    examples(
+        "faceswap consent export data-tng-3f -o data-tng.consent.json",
+        "faceswap consent export data-tng-3f -o data-tng/consent.json --overwrite",
+    ),
+)
 def export(
     run: Run,
     word: _WORD,
@@ -169,15 +180,6 @@ def export(
     run.console.result(
         f"{output}: {record.record_id}, SHA-256 of its body {record.sha256}; it names a person: keep it private"
     )
-
-
-def _who(by: str | None) -> str:
-    if by:
-        return by
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no such user, as in some containers
-        return "unknown"
 
 
 def _values(record: ConsentRecord) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from faceswap.cli.convert_options import (
     MarkOptions,
     PeopleOptions,
     PictureOptions,
+    PlateOptions,
     SettingsOption,
     SigningOptions,
+    SourceOption,
     ToOption,
     provenance_of,
     settings_of,
@@ -46,6 +48,8 @@ def register(app: typer.Typer) -> None:
             "faceswap convert scene.mp4 -m models/data --track 3,7",
             "faceswap convert scene.mp4 -m models/data --person picard.jpg --id-encoder arcface.onnx",
             "faceswap convert scene.mp4 -m models/a -m models/b --map alice=data-tng,track:4=picard",
+            "faceswap convert scene.mp4 -m data.dfm",
+            "faceswap convert scene.mp4 -m inswapper_128.onnx --source data.jpg --id-encoder w600k_r50.onnx",
         ),
     )
     def convert(
@@ -54,11 +58,14 @@ def register(app: typer.Typer) -> None:
         input_path: Annotated[
             Path, typer.Argument(metavar="INPUT", help="The target: footage that receives the face.")
         ],
-        model: Annotated[list[Path], typer.Option("--model", "-m", help="Model folder; several with --map or --auto.")],
+        model: Annotated[
+            list[Path], typer.Option("--model", "-m", help="Model folder, .dfm or .onnx; several with --map or --auto.")
+        ],
         output: Annotated[
             Path | None, typer.Option("--output", "-o", help="Output file; default: INPUT_swapped.")
         ] = None,
         to: ToOption = None,
+        source: SourceOption = None,
         settings: SettingsOption = None,
         encoding: EncodingOptions,
         people: PeopleOptions,
@@ -69,6 +76,7 @@ def register(app: typer.Typer) -> None:
         consent: ConsentOptions,
         signing: SigningOptions,
         marks: MarkOptions,
+        plate: PlateOptions,
         jobs: Annotated[
             int | None,
             typer.Option(min=1, help="Processes that render at once [one for 4 cores]; the output is the same."),
@@ -96,6 +104,7 @@ def register(app: typer.Typer) -> None:
         from faceswap.convert.overrides import config_of
         from faceswap.convert.pipeline import convert_clip
         from faceswap.convert.plan import plan_convert
+        from faceswap.convert.sources import with_sources
         from faceswap.convert.workers import suggested_jobs
         from faceswap.faces.registry import make_encoder
         from faceswap.models.swap_model import SwapModel
@@ -112,6 +121,7 @@ def register(app: typer.Typer) -> None:
             run.console.note(f"passed over: {reason}")
         encoder = make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None
         method = finder.make(run.device)
+        loaded = with_sources(loaded, source or (), method, encoder)
         if dry_run:
             plan = plan_convert(
                 input_path,
@@ -121,7 +131,7 @@ def register(app: typer.Typer) -> None:
                 config=config,
                 overwrite=overwrite,
                 detector=method.name,
-                provenance=provenance_of(consent, signing),
+                provenance=provenance_of(consent, signing, plate),
             )
             values = plan_values(plan, loaded, encoder, method)
             run.console.result(plan_text(values))
@@ -138,7 +148,7 @@ def register(app: typer.Typer) -> None:
             detector=method,
             encoder=encoder,
             jobs=jobs or suggested_jobs(),
-            provenance=provenance_of(consent, signing),
+            provenance=provenance_of(consent, signing, plate),
             on_progress=run.console.on_progress,
         )
         for text in report.notes:

@@ -24,6 +24,10 @@ SettingsOption = Annotated[
         help="Settings, and [[override]] tables for shots, tracks or stretches; options win over it.",
     ),
 ]
+SourceOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="Picture of the source's face, for .onnx files of inswapper's kind. May be repeated."),
+]
 ToOption = Annotated[str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")]
 
 
@@ -134,6 +138,9 @@ class PictureOptions:
     sharpness: Annotated[
         float | None, typer.Option(help="How far the face is made as sharp as the footage, 0 to 1 [1].")
     ] = None
+    morph: Annotated[
+        float | None, typer.Option(help="Share of the source's looks, 0 to 1 [1]; below 1 for amp models only.")
+    ] = None
     grain: Annotated[str | None, typer.Option(help="match = the footage's grain on the face too [default]; off.")] = (
         None
     )
@@ -195,6 +202,9 @@ class FootageOptions:
         typer.Option(
             help="First field: tff, bff; progressive = both show the same moment; auto = as tagged [default]."
         ),
+    ] = None
+    decode: Annotated[
+        str | None, typer.Option(help="Where the clip is decoded: cpu [default]; gpu = NVIDIA's decoder.")
     ] = None
     video_stream: Annotated[
         int | None, typer.Option(help="Which of several video streams to convert, from 0; default: the best.")
@@ -264,9 +274,30 @@ class SigningOptions:
         return ProvenanceWish(ConsentWish(), self.c2pa_cert, self.c2pa_key, self.c2pa_tsa)
 
 
-def provenance_of(consent: ConsentOptions, signing: SigningOptions) -> ProvenanceWish:
+@dataclass(frozen=True, slots=True)
+class PlateOptions:
+    """Outputs that go on to a compositor."""
+
+    no_watermark: Annotated[
+        bool,
+        typer.Option("--no-watermark", help="No mark in the pixels, for plates: needs a consent record and --reason."),
+    ] = False
+    reason: Annotated[
+        str | None, typer.Option(help="Why --no-watermark, in words; kept in the consent record's history.")
+    ] = None
+
+
+def provenance_of(
+    consent: ConsentOptions, signing: SigningOptions, plate: PlateOptions | None = None
+) -> ProvenanceWish:
     """Return what the library takes."""
-    return replace(signing.wish, consent=ConsentWish(tuple(consent.consent or ()), consent.project))
+    plate = plate or PlateOptions()
+    return replace(
+        signing.wish,
+        consent=ConsentWish(tuple(consent.consent or ()), consent.project),
+        no_watermark=plate.no_watermark,
+        reason=plate.reason,
+    )
 
 
 @dataclass(frozen=True, slots=True)

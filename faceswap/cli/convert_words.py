@@ -108,8 +108,8 @@ def summary(report: ConvertReport) -> str:
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
         f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{networks}\n{casting}\n"
-        f"compared with the input: {checked}\n{_quality(report)}consent on record: {', '.join(report.consents)}\n"
-        f"{settings}{delivered}"
+        f"compared with the input: {checked}\nwatermark: {report.watermark or 'none'}; safeguard: {report.safeguard}\n"
+        f"{_quality(report)}consent on record: {', '.join(report.consents)}\n{settings}{delivered}"
     )
 
 

@@ -19,6 +19,7 @@ from faceswap.cli import (
     convert,
     demo,
     evaluate,
+    export,
     extract,
     faceset,
     index,
@@ -59,7 +60,7 @@ def _root(
     pass
 
 
-for module in (demo, extract, train, shots, preview, convert, evaluate, verify, bench):
+for module in (demo, extract, train, shots, preview, convert, evaluate, export, verify, bench):
     module.register(app)
 app.add_typer(index.app, name="index")
 app.add_typer(models.app, name="models")

@@ -15,6 +15,7 @@ from faceswap.cli.convert_options import (
     PictureOptions,
     SettingsOption,
     SigningOptions,
+    SourceOption,
     ToOption,
     provenance_of,
     settings_of,
@@ -44,7 +45,9 @@ def register(app: typer.Typer) -> None:
         input_path: Annotated[
             Path, typer.Argument(metavar="INPUT", help="The target: footage that receives the face.")
         ],
-        model: Annotated[list[Path], typer.Option("--model", "-m", help="Model folder; several with --map or --auto.")],
+        model: Annotated[
+            list[Path], typer.Option("--model", "-m", help="Model folder, .dfm or .onnx; several with --map or --auto.")
+        ],
         frame: Annotated[
             list[str],
             typer.Option(
@@ -72,6 +75,7 @@ def register(app: typer.Typer) -> None:
             typer.Option("--quick", help="Look at 24 frames before each only: nearly exact, for slow networks."),
         ] = False,
         to: ToOption = None,
+        source: SourceOption = None,
         settings: SettingsOption = None,
         people: PeopleOptions,
         picture: PictureOptions,
@@ -87,20 +91,25 @@ def register(app: typer.Typer) -> None:
         """Show single frames swapped, and compare settings, in seconds."""
         from faceswap.convert.overrides import config_of
         from faceswap.convert.preview import preview_clip
+        from faceswap.convert.sources import with_sources
         from faceswap.faces.registry import make_encoder
+        from faceswap.models.swap_model import SwapModel
 
         run.console.is_json = as_json
+        method = finder.make(run.device)
+        encoder = make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None
+        loaded = [SwapModel.load(path, device=run.device) for path in model]
         report = preview_clip(
             input_path,
-            model,
+            with_sources(loaded, source or (), method, encoder),
             output,
             wish=_wish(frame, grid or (), show, view, quick),
             to=to,
             config=config_of(settings, settings_of(people, picture, footage), "preview"),
             overwrite=overwrite,
             device=run.device,
-            detector=finder.make(run.device),
-            encoder=make_encoder(people.id_encoder, device=run.device) if people.id_encoder else None,
+            detector=method,
+            encoder=encoder,
             provenance=provenance_of(consent, signing),
             on_progress=run.console.on_progress,
         )

@@ -18,7 +18,13 @@ def _group() -> None:
     """Keep `attach` a subcommand, though it is the only one."""
 
 
-@command(app, examples("faceswap provenance attach graded.mp4 --parent swapped.mp4"))
+@command(
+    app,
+    examples(
+        "faceswap provenance attach graded.mp4 --parent swapped.mp4",
+        "faceswap provenance attach graded.mov --parent swapped.mov --c2pa-cert studio.pem --c2pa-key studio.key",
+    ),
+)
 def attach(
     run: Run,
     *,

@@ -70,6 +70,7 @@ def _values(report: VerifyReport) -> dict[str, Any]:
         "agrees": report.agrees,
         "layers": {name: asdict(mark) if mark else None for name, mark in report.layers.items()},
         "manifest": asdict(report.manifest) if report.manifest else None,
+        "comment_id": report.sentence,
         "watermark": asdict(report.watermark) if report.watermark else None,
         "is_registered": report.is_registered,
         "registry": [asdict(entry) for entry in report.entries],
@@ -86,8 +87,9 @@ def _rows(report: VerifyReport) -> list[tuple[str, str]]:
         rows.append(("what", f"marked as AI-modified by faceswap {mark.version!a}"))
     elif manifest is not None:
         rows.append(("what", f"made or changed with {manifest.tool!a}"))
-    elif report.watermark is not None:
-        rows.append(("what", f"faces were replaced by faceswap; conversion {report.watermark.mark_id}"))
+    elif report.watermark is not None or report.sentence is not None:
+        number = report.watermark.mark_id if report.watermark else report.sentence
+        rows.append(("what", f"says that faces were replaced by faceswap{f', id {number!a}' if number else ''}"))
     if manifest is not None:
         trust = "" if manifest.is_trusted else ", not by an authority that is known here"
         rows.append(("who", f"signed by {manifest.signer!a}{trust}"))
@@ -119,6 +121,7 @@ def _layers(report: VerifyReport) -> str:
     found = [f"manifest ({manifest.place}{'' if manifest.fits else ', does not fit'})"] if manifest else []
     found += [name for name, mark in report.layers.items() if mark]
     missing = [*([] if manifest else ["manifest"]), *(name for name, mark in report.layers.items() if not mark)]
+    found += ["comment"] if report.sentence is not None else []
     if report.watermark is not None:
         found.append(
             f"watermark (by chance at most once in {1 / max(report.watermark.false_positive_rate, 1e-30):.0e})"

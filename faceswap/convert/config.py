@@ -59,6 +59,8 @@ class ConvertConfig(FaceSettings):
     "otio" timeline of the shots."""
     copy_untouched: bool = False
     """Copy the source's packets where no face is swapped, encode only the rest."""
+    decode: Literal["cpu", "gpu"] = "cpu"
+    """Where the clip is decoded; "gpu" = on the NVIDIA GPU, as far as it knows the codec."""
     video_stream: int | None = Field(None, ge=0)
     """Which of several video streams is converted, from 0, cover pictures not counted; None = FFmpeg's best."""
     watermark: Literal["auto", "frame", "face"] = "auto"
@@ -70,6 +72,8 @@ class ConvertConfig(FaceSettings):
     """The corner it stands in."""
     label_seconds: float | None = Field(None, gt=0)
     """How long it is shown from the start; None = always."""
+    morph: float = Field(1.0, ge=0, le=1)
+    """Share of the source's looks, 0 = the target's; below 1 for `amp` networks only."""
     figures: bool = True
     """Measure the result in a few places and say how good it is."""
     batch: int = Field(8, ge=1, le=64)

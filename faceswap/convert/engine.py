@@ -242,7 +242,7 @@ class SwapEngine:
 
     def _swap_role(self, role: Role, places: Sequence[_Place]) -> list[_Output]:
         model = self._models[role.model]
-        run = partial(_run_network, model, role.identity)
+        run = partial(_run_network, model, role.identity, self._config.morph)
 
         def swap(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture | None]]:
             found = self._batches[role.model].run(pictures, run)
@@ -367,8 +367,8 @@ def _by_role(places: Sequence[_Place]) -> dict[Role, list[int]]:
     return members
 
 
-def _run_network(model: SwapModel, identity: str, patches: Sequence[Picture]) -> list[_Output]:
-    output = model.swap(torch.from_numpy(np.stack(patches)), to=identity)
+def _run_network(model: SwapModel, identity: str, morph: float, patches: Sequence[Picture]) -> list[_Output]:
+    output = model.swap(torch.from_numpy(np.stack(patches)), to=identity, morph=morph)
     pixels = output.pixels.cpu().numpy()
     masks = output.mask.cpu().numpy() if output.mask is not None else [None] * len(pixels)
     return [_Output(*each) for each in zip(pixels, masks, strict=True)]

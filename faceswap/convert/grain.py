@@ -25,6 +25,8 @@ _FOLLOW = 0.08
 _TILE = 512
 _SIZES = (0.0, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.0)
 """Deviations (px) of the Gaussians that white noise is blurred by. The noise that is added is a sum of two of them."""
+_WEIGHTS = np.array([1.0, 1.0, 0.4])
+"""Of the three resolutions in the fit: at a quarter few samples speak, and light and texture with them."""
 _MAX_COARSE = 1.5
 """Noise at lower resolutions that is believed, over that at full, as long as no two frames tell it from the skin's texture."""
 
@@ -97,15 +99,16 @@ def fitted(energies: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
         energies: (3,) squared noise at full resolution, half and a quarter; NaN = unknown.
     """
     known = np.isfinite(energies)
-    relative = _energies()[:, known] / np.maximum(energies[known], 1e-12)
-    # Least squares for each pair of sizes: x a + y b = 1 at every level. Where a share is negative the other stands alone.
+    weight = _WEIGHTS[known]
+    relative = _energies()[:, known] / np.maximum(energies[known], 1e-12) * weight
+    # Least squares for each pair of sizes: x a + y b = weight at every level. Where a share is negative the other stands alone.
     first, second = np.triu_indices(len(_SIZES), 1)
     a, b = relative[first], relative[second]
-    aa, bb, ab, a1, b1 = (a * a).sum(1), (b * b).sum(1), (a * b).sum(1), a.sum(1), b.sum(1)
+    aa, bb, ab, a1, b1 = (a * a).sum(1), (b * b).sum(1), (a * b).sum(1), a @ weight, b @ weight
     determinant = np.maximum(aa * bb - ab * ab, 1e-12)
     x, y = (bb * a1 - ab * b1) / determinant, (aa * b1 - ab * a1) / determinant
     x, y = np.where(y < 0, a1 / aa, np.where(x < 0, 0, x)), np.where(x < 0, b1 / bb, np.where(y < 0, 0, y))
-    best = int(np.abs(x[:, None] * a + y[:, None] * b - 1).max(axis=1).argmin())
+    best = int(np.abs(x[:, None] * a + y[:, None] * b - weight).max(axis=1).argmin())
     shares = ((int(first[best]), float(x[best])), (int(second[best]), float(y[best])))
     return tuple((number, float(np.sqrt(share))) for number, share in shares if share > 0)
 

@@ -38,6 +38,8 @@ def settle_runners(
         if kept is not None:
             name, fits = kept[i]
             choice = RunnerChoice(name, "as the conversion began", {})
+        elif model.has_one_runner:
+            choice = RunnerChoice(model.runner, "the file's own", {})
         elif wish == AUTO and num_faces < WORTH_A_PROBE:
             choice = RunnerChoice(usual_runner(model.compute), "usual, too few faces for a measurement", {})
         else:
@@ -69,6 +71,10 @@ def _kept(models: Sequence[SwapModel], begun: Mapping[str, Any] | None) -> list[
         return None
     try:
         pairs = zip(begun["runners"], models, strict=True)
-        return [(checked_runner(str(name), model.compute), int(batch)) for (name, batch), model in pairs]
+        return [(_known(model, str(name)), int(batch)) for (name, batch), model in pairs]
     except (KeyError, TypeError, ValueError, UsageError):  # of another version, or begun on another device
         return None
+
+
+def _known(model: SwapModel, name: str) -> str:
+    return model.runner if model.has_one_runner else checked_runner(name, model.compute)

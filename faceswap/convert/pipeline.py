@@ -15,6 +15,7 @@ from faceswap.convert.make import ConvertRun, make_output
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan, plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
+from faceswap.convert.safeguard import NOT_INSTALLED, Safeguard, installed_safeguard, opencv_note
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.settings_file import write_settings
 from faceswap.convert.wish import Wish
@@ -22,14 +23,17 @@ from faceswap.errors import ResourceError, UsageError
 from faceswap.faces.analyse import analyse
 from faceswap.faces.base import Detector, IdentityEncoder
 from faceswap.faces.cache import load_index, open_index
+from faceswap.faces.explicit import ExplicitDetector
 from faceswap.faces.identity import reference_vectors
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.files import remove_stale_temporaries, temporary_beside
 from faceswap.interrupt import stop_on_signal
-from faceswap.media.reader import VideoReader
+from faceswap.media.reader import Reader, VideoReader
 from faceswap.models.swap_model import SwapModel
-from faceswap.progress import OnProgress, StageTimes, ignore_progress
+from faceswap.progress import OnProgress, StageTimes, ignore_progress, used_cpu_seconds
+from faceswap.provenance.mark_id import id_text
+from faceswap.provenance.plate import note_plate
 from faceswap.provenance.wish import ProvenanceWish
 
 
@@ -46,6 +50,7 @@ def convert_clip(
     encoder: IdentityEncoder | None = None,
     jobs: int = 1,
     provenance: ProvenanceWish | None = None,
+    safeguard: ExplicitDetector | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> ConvertReport:
     """Swap the faces of a clip and write a marked clip.
@@ -59,6 +64,7 @@ def convert_clip(
             "auto": then each model's people become its own first identity.
         to: identity whose face will appear; default: the model's first.
         encoder: tells people apart by the pictures of `config.person`.
+        safeguard: looks for explicit footage instead of the network of the package nudenet.
         jobs: processes that render segments at once; the output does not depend on it. They import the calling script: with
             more than one its work belongs under `if __name__ == "__main__"`.
         provenance: consent records, the project, and who signs; None = the model's records, this installation's key.
@@ -66,9 +72,10 @@ def convert_clip(
     Raises:
         UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError: in one line, with the remedy.
         ConsentError: no consent is on record for a face that would be shown, or it does not allow this.
+        ProvenanceError: a shot that would get a swapped face is explicit, or the output could not be marked.
         InterruptedRunError: stopped by a signal; the same call continues.
     """
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), used_cpu_seconds()
     if jobs < 1:
         raise UsageError(f"--jobs {jobs} is not a number of processes; use 1 or more")
     models = loaded_models(model, device)
@@ -88,11 +95,15 @@ def convert_clip(
     with stop_on_signal(on_second=lambda: temporary_beside(plan.output).unlink(missing_ok=True)) as stop:
         plan = with_filter(plan, detector.name, on_progress, stop)
         run = ConvertRun(plan, models, jobs, overwrite, StageTimes(), on_progress, stop)
+        guard = _safeguard(plan, safeguard)
         index = load_index(plan.index_path, plan.fingerprint, detector.name, plan.config.min_face_px)
-        index = index or _analyse(run, detector)
+        index = index or _analyse(run, detector, guard)
         settings = SettingsFor.of(plan.config, index)
         with run.times.measure("who is who"):
             casting = cast_clip(plan, models, index, encoder, people, on_progress)
+        with run.times.measure("safeguard"):
+            looked = _require_decent(plan, index, casting, guard)
+        note_plate(plan.consents, plan.provenance, plan.output)
         made = make_output(run, index, casting, settings)
         figures = None
         if plan.config.figures:
@@ -108,7 +119,7 @@ def convert_clip(
         identity=", ".join(casting.identities),
         model_sha256=plan.mark.model_sha256,
         consents=tuple(record.record_id for record in plan.consents),
-        watermark=plan.mark.id,
+        watermark=None if plan.watermark_id is None else id_text(plan.watermark_id),
         casting=tuple(casting_rows(index, casting)),
         frames=num_frames,
         faces=sum(map(len, chosen.values())),
@@ -116,17 +127,19 @@ def convert_clip(
         frames_resumed=made.num_resumed,
         skipped=skipped,
         seconds=round(seconds, 3),
+        cpu_seconds=round(used_cpu_seconds() - cpu_start, 3),
         fps=round(num_frames / seconds, 2),
         ms_per_frame=run.times.ms_per(num_frames),
         network=tuple({**asdict(choice), "words": choice.words} for choice in made.runners),
         settings=plan.config.model_dump(mode="json"),
         settings_file=settings_file,
         checks=made.checks,
+        safeguard=looked,
         figures=figures,
         is_complete=not index.shortfalls,
         has_reused_index=plan.has_index,
         delivered=made.delivered,
-        notes=(*plan.notes, *casting.notes, *made.notes, *lost, *index.shortfalls, *index.remarks),
+        notes=(*plan.notes, *opencv_note(), *casting.notes, *made.notes, *lost, *index.shortfalls, *index.remarks),
     )
 
 
@@ -188,8 +201,23 @@ def loaded_models(
     return tuple(m if isinstance(m, SwapModel) else SwapModel.load(m, device=device) for m in given)
 
 
-def _analyse(run: ConvertRun, detector: Detector) -> FaceIndex:
-    reader = VideoReader(run.plan.picture, run.plan.picture_stream)
+def _safeguard(plan: ConvertPlan, detector: ExplicitDetector | None) -> Safeguard | None:
+    if detector is not None:
+        return Safeguard.open(detector, plan.index_path, plan.fingerprint)
+    return installed_safeguard(plan.index_path, plan.fingerprint)
+
+
+def _require_decent(plan: ConvertPlan, index: FaceIndex, casting: Casting, guard: Safeguard | None) -> str:
+    """Return what the safeguard did; see `Safeguard.require`."""
+    if guard is None:
+        return NOT_INSTALLED
+    chosen, _ = chosen_faces(index, casting, plan.config.choice)
+    return guard.require(lambda: VideoReader(plan.picture, plan.picture_stream), index, chosen)
+
+
+def _analyse(run: ConvertRun, detector: Detector, guard: Safeguard | None) -> FaceIndex:
+    reader: Reader = VideoReader(run.plan.picture, run.plan.picture_stream, on_gpu=run.plan.on_gpu)
+    reader = guard.watching(reader) if guard else reader
     with run.times.measure("analyse"):
         index = analyse(
             reader, detector, min_face_px=run.plan.config.min_face_px, on_progress=run.on_progress, stop=run.stop

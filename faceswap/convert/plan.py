@@ -18,6 +18,7 @@ from faceswap.files import file_state, fingerprint, short_name
 from faceswap.interrupt import StopRequest
 from faceswap.media.encode_plan import EncodePlan, default_output, plan_encode
 from faceswap.media.ffmpeg_filter import filtered_clip
+from faceswap.media.hardware import why_not_on_gpu
 from faceswap.media.probe import ClipInfo
 from faceswap.media.reader import VideoReader
 from faceswap.media.sequence import KINDS, plan_pictures, sequence_target
@@ -25,10 +26,10 @@ from faceswap.models.runners import AUTO, checked_runner
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress
 from faceswap.provenance.consent import ConsentRecord
-from faceswap.provenance.consent_rules import ConsentDesk
+from faceswap.provenance.consent_rules import ConsentDesk, require_reason
 from faceswap.provenance.label import Label
 from faceswap.provenance.mark import Mark
-from faceswap.provenance.mark_id import id_text, mark_id
+from faceswap.provenance.mark_id import MarkId, id_of_text, id_text, mark_id
 from faceswap.provenance.signer import installation_signer, signer_of
 from faceswap.provenance.wish import ProvenanceWish
 from faceswap.types import FieldOrder
@@ -61,7 +62,14 @@ class ConvertPlan:
     provenance: ProvenanceWish
     consents: tuple[ConsentRecord, ...]
     """That allow the faces which are shown."""
+    on_gpu: bool
+    """The clip is decoded on the GPU."""
     notes: tuple[str, ...]
+
+    @property
+    def watermark_id(self) -> MarkId | None:
+        """The id that swapped frames are to carry; None = a record and a reason allow that they carry none."""
+        return None if self.provenance.no_watermark else id_of_text(self.mark.id)
 
     @property
     def picture_stream(self) -> int | None:
@@ -118,6 +126,9 @@ def plan_convert(
         Label(config.label_wish, info)  # refused now if it cannot be drawn
     provenance = provenance or ProvenanceWish()
     consents = _consents(wish, models, provenance)
+    not_on_gpu = why_not_on_gpu(info) if config.decode == "gpu" else None
+    if provenance.no_watermark:
+        require_reason(consents, provenance.reason)
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
     has_index = load_index(place, digest, detector, config.min_face_px) is not None
@@ -138,7 +149,13 @@ def plan_convert(
         mark=_mark(digest, models, consents, wish, config, provenance),
         provenance=provenance,
         consents=consents,
-        notes=(*info.notes, *encode.losses, *(() if has_index else replaced_notes(place, digest))),
+        on_gpu=config.decode == "gpu" and not_on_gpu is None,
+        notes=(
+            *info.notes,
+            *([not_on_gpu] if not_on_gpu else []),
+            *encode.losses,
+            *(() if has_index else replaced_notes(place, digest)),
+        ),
     )
 
 
@@ -168,7 +185,8 @@ def _mark(
     signer_of(provenance)
     hashes = [model.manifest_sha256 for model in models]
     records = [record.sha256 for record in consents]
-    facts = [source, *hashes, *records, wish.words, config.model_dump_json()]
+    how = config.model_dump_json(exclude={"figures"})
+    facts = [source, *hashes, *records, wish.words, how, *(["no watermark"] if provenance.no_watermark else [])]
     return Mark.of_models(hashes, records, id_text(mark_id(installation_signer().secret, facts)))
 
 
@@ -198,6 +216,7 @@ def with_filter(plan: ConvertPlan, detector: str, on_progress: OnProgress, stop:
         fingerprint=digest,
         index_path=place,
         has_index=load_index(place, digest, detector, config.min_face_px) is not None,
+        on_gpu=False,  # what the filter made may be of another kind
         notes=(f"the picture went through FFmpeg's filter {graph!r} first", *info.notes, *encode.losses),
     )
 

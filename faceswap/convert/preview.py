@@ -22,6 +22,7 @@ from faceswap.convert.pipeline import loaded_models, people_of
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.preview_checks import known_index, plan_preview, require_whole_index, require_writable
 from faceswap.convert.preview_sheet import Kind, SheetPlan, View, sheet_of
+from faceswap.convert.safeguard import require_decent
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.shot_look import look_at_shots
@@ -33,6 +34,7 @@ from faceswap.convert.workers import RenderJob
 from faceswap.device import shared_cpu
 from faceswap.errors import NoFaceError, UsageError
 from faceswap.faces.base import Detector, IdentityEncoder
+from faceswap.faces.explicit import ExplicitDetector
 from faceswap.faces.index import FaceIndex
 from faceswap.faces.registry import make_detector
 from faceswap.files import disk_errors_named
@@ -135,6 +137,7 @@ def preview_clip(
     detector: Detector | None = None,
     encoder: IdentityEncoder | None = None,
     provenance: ProvenanceWish | None = None,
+    safeguard: ExplicitDetector | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> PreviewReport:
     """Render single frames of a clip into a marked PNG picture.
@@ -144,7 +147,7 @@ def preview_clip(
 
     Args:
         output: a .png file; None = <input>_preview.png. Earlier previews are replaced, other files only with `overwrite`.
-        model, to, config, detector, encoder, provenance: as for `convert_clip`.
+        model, to, config, detector, encoder, provenance, safeguard: as for `convert_clip`.
 
     Raises:
         UsageError, UnsupportedInputError, NoFaceError, CheckpointError, ResourceError, ConsentError: as for
@@ -168,6 +171,7 @@ def preview_clip(
     with shared_cpu(models[0].compute):
         shown, notes = _of_index(job, index, moments, wish.is_quick) if index else _of_parts(job, moments)
     notes += _without_faces(shown, index)
+    require_decent({each.frame: each.rendered[0].source for each in shown}, plan.info.upright_from_stored, safeguard)
     return PreviewReport(
         input=source,
         output=target,

@@ -23,8 +23,8 @@ class ConvertReport:
     """Several separated by commas, as in the mark."""
     consents: tuple[str, ...]
     """Ids of the records that allow the faces which are shown."""
-    watermark: str
-    """Id in the frames' watermark, ten hexadecimal digits."""
+    watermark: str | None
+    """Id in the frames' watermark, ten hexadecimal digits; None = they have none."""
     casting: tuple[Mapping[str, Any], ...]
     """For each track who it becomes and why (docs/formats/events.md)."""
     frames: int
@@ -39,6 +39,8 @@ class ConvertReport:
     """Faces or frames left as they were, by reason."""
     seconds: float
     """Everything, from loading the model to the final rename."""
+    cpu_seconds: float
+    """The processor's, all threads and processes together, for the same."""
     fps: float
     ms_per_frame: Mapping[str, float]
     """Busy milliseconds per frame of each stage; stages overlap, so their sum exceeds the wall time."""
@@ -51,6 +53,8 @@ class ConvertReport:
     """The same as TOML for `--settings`, with what made the conversion; None = it could not be written (`notes`)."""
     checks: Mapping[str, str]
     """What of the finished file was compared with the source, and the outcome."""
+    safeguard: str
+    """What the content safeguard looked at, or that it is not installed."""
     figures: ClipFigures | None
     """How good the result is, from a few places in it; None = not measured."""
     is_complete: bool

@@ -1,7 +1,7 @@
 """What every finished picture gets on its way to the encoders: the visible label, if one is asked for, and the watermark.
 
 Which deliverables: the finished clip, the overlay and the raw network output carry the watermark, the matte has nothing to mark.
-The label belongs to the finished clip alone. Why some clips are marked over whole frames: docs/decisions/0031.
+The label belongs to the finished clip alone. Why some clips are marked over whole frames: docs/decisions/0031-watermark-and-safeguard.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from faceswap.convert.plan import ConvertPlan
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.encoders import ENCODERS
 from faceswap.provenance.label import Label
-from faceswap.provenance.mark_id import id_of_text
 from faceswap.provenance.watermark.embed import LumaMarker
 from faceswap.provenance.watermark.payload import Payload
 from faceswap.types import Frame
@@ -61,8 +60,7 @@ class Seal:
         Raises:
             UsageError: a label that cannot be drawn.
         """
-        number = id_of_text(plan.mark.id)
-        marker = None if number is None else LumaMarker(Payload(number))
+        marker = None if plan.watermark_id is None else LumaMarker(Payload(plan.watermark_id))
         wish = plan.config.label_wish
         return cls(marker, extent_of(plan), Label(wish, plan.info) if wish else None, start_seconds)
 

@@ -38,7 +38,7 @@ class _Desk:
     when: str = field(default_factory=moment)
 
     def facts(self, title: str) -> ManifestFacts:
-        return ManifestFacts(title, self.plan.mark, self.when)
+        return ManifestFacts(title, self.plan.mark, self.when, self.plan.watermark_id)
 
     def sign(self, path: Path, title: Path, on_bytes: Callable[[int], None] = lambda _: None) -> None:
         """Put a manifest into the file `path`, or beside it.
@@ -126,7 +126,7 @@ def registry_entry(plan: ConvertPlan, path: Path, file: Path, identities: Sequen
         models=plan.mark.model_sha256,
         consent_ids=", ".join(record.record_id for record in plan.consents),
         consent_sha256s=plan.mark.consent_sha256,
-        has_watermark=0,
+        has_watermark=int(plan.watermark_id is not None),
         version=plan.mark.version,
     )
 
@@ -137,7 +137,7 @@ def write_signed(path: Path, data: bytes, plan: ConvertPlan, identities: Sequenc
     Raises:
         UsageError, ProvenanceError: nobody can sign, or the registry cannot be written.
     """
-    facts = ManifestFacts(path.name, plan.mark, moment())
+    facts = ManifestFacts(path.name, plan.mark, moment(), plan.watermark_id)
     signed = sign_bytes(data, format_of(path), facts, parent_of(plan.input), signer_of(plan.provenance))
     temporary = temporary_beside(path)
     try:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faceswap.convert.casting import Casting
-from faceswap.convert.device.engine import DeviceEngine
 from faceswap.convert.device.supported import choose
 from faceswap.convert.engine import SwapEngine
 from faceswap.convert.feed import FrameFeed
@@ -37,6 +36,9 @@ from faceswap.media.reader import SeekableReader, VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
 from faceswap.types import Face
+
+if TYPE_CHECKING:
+    from faceswap.convert.device.engine import DeviceEngine
 
 _POLL_SECONDS = 0.2
 _MAX_JOBS = 8
@@ -67,7 +69,7 @@ class RenderJob:
             reader: gives the frames of the index; None = the clip, opened anew.
         """
         chosen = self.chosen(index)
-        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream)
+        reader = reader or VideoReader(self.plan.picture, self.plan.picture_stream, on_gpu=self.plan.on_gpu)
         feed = FrameFeed(reader, index.frames, times)
         is_tagged = reader.info.field_order is not None
         in_fields = engine_for(self.engine(times), self.plan.field_order, chosen, is_tagged=is_tagged)
@@ -76,7 +78,11 @@ class RenderJob:
     def engine(self, times: StageTimes) -> SwapEngine | DeviceEngine:
         """Return an engine for progressive frames, or for fields: on the models' device where that can do what is asked."""
         is_on_device, _ = choose(self.models[0].compute.device, self.settings.all)
-        kind = DeviceEngine if is_on_device else SwapEngine
+        kind: type[SwapEngine | DeviceEngine] = SwapEngine
+        if is_on_device:
+            from faceswap.convert.device.engine import DeviceEngine
+
+            kind = DeviceEngine
         return kind(self.models, self.casting.roles, self.plan.config, times, self.painted, self.settings, self.looks)
 
     @property

@@ -14,7 +14,7 @@ from faceswap.faces.base import Detection
 from faceswap.faces.pose import pose_of
 from faceswap.faces.views import sample_rgb
 from faceswap.figures import detail, motion, seam, tone
-from faceswap.schemes import FIVE, anchors_of
+from faceswap.schemes import FIVE, SCHEMES, anchors_of
 from faceswap.types import CropSpec, Face, Frame, Matrix
 
 _CROP = CropSpec(128, "whole_face")
@@ -42,6 +42,8 @@ class Observation:
     track: int
     seconds: float
     iod_px: float
+    crop: NDArray[np.float64]
+    """(5, 2) px: where the crop's template lies in the frame; it moves as the crop does."""
     change: float
     """Mean absolute difference of luma under the mask, in 8-bit codes."""
     edge: Pair
@@ -113,6 +115,7 @@ class Observer:
             track=face.track,
             seconds=before.time.seconds,
             iod_px=place.iod_px,
+            crop=_crop_points(face),
             change=float((np.abs(luma[1] - luma[0]) * place.alpha).sum() / place.alpha.sum()),
             edge=Pair(*(seam.edge_contrast(y, edge) for y in luma)),
             step=seam.seam_step(lab[0], lab[1], edge),
@@ -191,6 +194,11 @@ def _place_of(frame: Frame, face: Face, alpha: NDArray | None) -> _Place | None:
     mouth = _ellipse(x, y, five[3:].mean(axis=0), _MOUTH)
     iod = geometry.scale_of(face.frame_from_canonical)
     return _Place(x0, y0, size, mask, eyes * mask, mouth * mask, iod, geometry.invert(roi_from_patch), hull[0])
+
+
+def _crop_points(face: Face) -> NDArray[np.float64]:
+    assert face.frame_from_canonical is not None
+    return geometry.apply(face.frame_from_canonical, SCHEMES[FIVE].template)
 
 
 def _luma(frame: Frame, place: _Place) -> NDArray[np.float32]:

@@ -56,7 +56,13 @@ def figures_of(rows: Sequence[Observation]) -> dict[str, float]:
         "eye_motion": _series_correlation([row.eye_opening for row in rows]),
         "mouth_motion": _series_correlation([row.mouth_opening for row in rows]),
     }
+    values["crop_jitter"] = _over_runs(rows, lambda run: _crop_jitter(_stack(run, "crop")))
     return {**values, **_landmark_figures(rows)}
+
+
+def _crop_jitter(points: NDArray) -> float:
+    """Return how much the place of the crop shakes about its own motion, px."""
+    return motion.jitter(points, points)
 
 
 def _landmark_figures(rows: Sequence[Observation]) -> dict[str, float]:

@@ -85,6 +85,14 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure("jitter_px", "landmark jitter, px", "the same in px, result", _ANY, _ANY, 0.0, is_judged=False),
         Figure(
+            "crop_jitter",
+            "crop jitter",
+            "shaking of the place where the face is laid in, px",
+            (0, 0.5),
+            (0, 1.5),
+            0.0,
+        ),
+        Figure(
             "landmark_error",
             "landmark error",
             "distance of landmarks, % of the inter-ocular distance",
@@ -173,7 +181,17 @@ FIGURES: dict[str, Figure] = {
         ),
     )
 }
-CHEAP = ("seam_gradient", "seam_step", "skin_match", "sharpness_skin", "sharpness_eyes", "jitter", "flicker", "warping")
+CHEAP = (
+    "seam_gradient",
+    "seam_step",
+    "skin_match",
+    "sharpness_skin",
+    "sharpness_eyes",
+    "crop_jitter",
+    "jitter",
+    "flicker",
+    "warping",
+)
 """What a conversion prints of its own result."""
 
 

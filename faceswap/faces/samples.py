@@ -55,15 +55,22 @@ def frames_with(
     for faces in samples.values():
         for face in faces:
             by_frame.setdefault(face.frame, []).append(face)
-    for frame in _frames_at(reader, table, sorted(by_frame)):
+    for frame in frames_at(reader, table, sorted(by_frame)):
         yield frame, by_frame[frame.index]
 
 
-def _frames_at(reader: SeekableReader, table: FrameTable, numbers: Iterable[int]) -> Iterator[Frame]:
+def frames_at(
+    reader: SeekableReader, table: FrameTable, numbers: Iterable[int], *, read_on: int = _READ_ON
+) -> Iterator[Frame]:
+    """Yield frames by their numbers, which rise.
+
+    Args:
+        table: of the clip's frames. read_on: frames that are rather decoded than jumped over.
+    """
     frames: Iterator[Frame] = iter(())
-    position = -_READ_ON - 1
+    position = -read_on - 1
     for number in numbers:
-        if not position <= number <= position + _READ_ON:
+        if not position <= number <= position + read_on:
             frames, position = reader.frames_from(number, table), number
         for frame in frames:
             position += 1

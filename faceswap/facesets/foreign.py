@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import geometry
-from faceswap.facesets.pickle_values import PickledArray
+from faceswap.pickles.values import PickledArray
 from faceswap.schemes import IBUG68
 from faceswap.types import Matrix
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from faceswap.errors import UnsupportedInputError
 from faceswap.facesets.foreign import ForeignFace, box_of, jpeg_segments, matrix_of, points_of, text_of
-from faceswap.facesets.pickles import MAX_BYTES, read_pickle
+from faceswap.pickles.machine import MAX_BYTES, read_pickle
 
 _APP15 = 0xEF
 _MAX_PICTURE = 64 << 20

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faceswap import geometry
 from faceswap.errors import UnsupportedInputError
 from faceswap.facesets.foreign import ForeignFace, box_of, matrix_of, picture_size, png_chunks, points_of, text_of
-from faceswap.facesets.pickles import inflate, read_pickle
+from faceswap.pickles.machine import inflate, read_pickle
 from faceswap.types import Matrix
 
 _KEYWORD = b"faceswap"

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from faceswap.masks.regions import Region, region_mask
 from faceswap.types import CropSpec
 
+_SOFT = 0.24
+"""Width of a part's edge, in inter-ocular distances: softer than that of a kept part, for here two faces are seen at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opacity:
@@ -43,7 +46,7 @@ def opacity_map(canonical_landmarks: NDArray, crop: CropSpec, opacity: Opacity, 
     """
     result = np.full((1, crop.size, crop.size), opacity.all, dtype=np.float32)
     for region, share in opacity.parts:
-        result += region_mask(canonical_landmarks, crop, (region,), scheme) * (np.float32(share) - result)
+        result += region_mask(canonical_landmarks, crop, (region,), scheme, soft=_SOFT) * (np.float32(share) - result)
     return result
 
 

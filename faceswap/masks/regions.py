@@ -43,7 +43,7 @@ def require_regions(regions: Collection[str], scheme: str) -> None:
 
 
 def region_mask(
-    canonical_landmarks: NDArray, crop: CropSpec, regions: Collection[str], scheme: str
+    canonical_landmarks: NDArray, crop: CropSpec, regions: Collection[str], scheme: str, *, soft: float = _SOFT
 ) -> NDArray[np.float32]:
     """Return where these regions are: (1, S, S) in [0, 1], with soft edges.
 
@@ -51,6 +51,7 @@ def region_mask(
 
     Args:
         canonical_landmarks: (N, 2) points of `scheme` in template coordinates.
+        soft: width of the edge, half of it outside, in inter-ocular distances.
 
     Raises:
         UsageError: the scheme does not show a region. ShapeError: an unknown scheme, or another number of points.
@@ -67,7 +68,7 @@ def region_mask(
             polygons += _ellipses(region, anchors)
     px_per_unit = geometry.scale_of(geometry.patch_from_canonical(crop))
     # Three sigma are half the edge.
-    return cv2.GaussianBlur(fill(polygons, crop), (0, 0), max(0.3, _SOFT * px_per_unit / 6))[None]
+    return cv2.GaussianBlur(fill(polygons, crop), (0, 0), max(0.3, soft * px_per_unit / 6))[None]
 
 
 def _ellipses(region: str, anchors: NDArray) -> list[NDArray[np.float64]]:

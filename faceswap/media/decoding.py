@@ -9,6 +9,7 @@ from typing import Any
 import av
 
 from faceswap.media.decoders import decoder_for
+from faceswap.media.hardware import cuda_decoder
 from faceswap.media.probe import ClipInfo, open_input, pick_video_stream
 from faceswap.media.times import Clock
 
@@ -21,8 +22,13 @@ _MAX_HOLES = 100
 class DecodingPass:
     """Decodes a clip once, from the start or from a place reached by seeking."""
 
-    def __init__(self, info: ClipInfo) -> None:
-        self._info = info
+    def __init__(self, info: ClipInfo, *, on_gpu: bool = False) -> None:
+        """Make a pass.
+
+        Args:
+            on_gpu: decode there; `hardware.why_not_on_gpu` has found that it works.
+        """
+        self._info, self._on_gpu = info, on_gpu
         self.clock = Clock(info)
         self.num_damaged = 0
         """Places that could not be read or decoded."""
@@ -48,7 +54,7 @@ class DecodingPass:
                 first may be earlier, later or (open GOPs) damaged: the caller has to check. None = all of the clip.
         """
         info = self._info
-        with open_input(info.path) as container:
+        with open_input(info.path, cuda_decoder() if self._on_gpu else None) as container:
             stream = pick_video_stream(container, info.path, info.video_stream)
             decoder = decoder_for(stream, with_alpha=info.layout.has_alpha)
             decoder.thread_type = "AUTO"

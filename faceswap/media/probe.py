@@ -77,8 +77,11 @@ class ClipInfo:
         return right_angle_turn(self.display_matrix)
 
 
-def open_input(path: Path) -> Any:
+def open_input(path: Path, hwaccel: Any = None) -> Any:
     """Open a media file for reading; local files only, whatever the name looks like.
+
+    Args:
+        hwaccel: `av.codec.hwaccel.HWAccel` that decodes; None = the CPU.
 
     Raises:
         UsageError: no such file. UnsupportedInputError: empty or not media.
@@ -91,7 +94,8 @@ def open_input(path: Path) -> Any:
     _refuse_playlist(path)
     try:
         # `file:` keeps names like `concat:x` or `-x` from meaning anything; the whitelist keeps playlists local.
-        return av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file,crypto,data"})
+        options = {"protocol_whitelist": "file,crypto,data"}
+        return av.open(f"file:{path.absolute()}", options=options, hwaccel=hwaccel)
     except (av.FFmpegError, ValueError) as error:
         raise UnsupportedInputError(f"{path} cannot be opened as video ({_reason(error)}); is it complete?") from error
 

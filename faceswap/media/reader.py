@@ -67,14 +67,19 @@ def open_clip(path: Path | str) -> Reader:
 class VideoReader:
     """Frames of a video file in presentation order."""
 
-    def __init__(self, path: Path, video_stream: int | None = None) -> None:
+    def __init__(self, path: Path, video_stream: int | None = None, *, on_gpu: bool = False) -> None:
         """Open a clip.
 
         Args:
             video_stream: number among its real video streams, from 0; None = FFmpeg's best.
+            on_gpu: decode there; `hardware.why_not_on_gpu` has found that it works.
         """
         self.info = probe(path, video_stream)
-        self._note(DecodingPass(self.info))
+        self._on_gpu = on_gpu
+        self._note(self._new_pass())
+
+    def _new_pass(self) -> DecodingPass:
+        return DecodingPass(self.info, on_gpu=self._on_gpu)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame once; each pass opens the file anew.
@@ -82,7 +87,7 @@ class VideoReader:
         Raises:
             UnsupportedInputError: the picture changes its size or format on the way.
         """
-        current = DecodingPass(self.info)
+        current = self._new_pass()
         for index, (decoded, pts) in enumerate(current.pictures()):
             self._note(current)
             yield self.frame_of(decoded, index, pts)
@@ -127,13 +132,13 @@ class VideoReader:
         Args:
             seconds: half a frame's duration either way is the same time. index: number given to the first frame.
         """
-        zero = next((pts for _, pts in DecodingPass(self.info).pictures()), 0)
+        zero = next((pts for _, pts in self._new_pass().pictures()), 0)
         first = max(zero, math.ceil(zero + (seconds - 1 / (2 * self.info.rate)) / self.info.time_base))
         step = 1 / (self.info.rate * self.info.time_base)
         numbers = count(index)
         for back in (0, *_SEEK_BACK[1:], None):  # some indexes lead behind the time asked for
             seek_to = first - round(back * step) if back is not None else None
-            pictures = DecodingPass(self.info).pictures(seek_to if seek_to is not None and seek_to > zero else None)
+            pictures = self._new_pass().pictures(seek_to if seek_to is not None and seek_to > zero else None)
             decoded, pts = next(pictures, (None, 0))
             if decoded is None or (pts > first and first > zero and seek_to is not None and seek_to > zero):
                 continue
@@ -145,7 +150,7 @@ class VideoReader:
     def _frames_by_seeking(self, index: int, seek_to: int, table: FrameTable) -> Iterator[Frame]:
         """Yield frames from `index` on for as long as they are those of the table."""
         with suppress(av.FFmpegError, UnsupportedInputError):  # whatever is wrong, a whole pass will tell it better
-            for decoded, pts in DecodingPass(self.info).pictures(seek_to):
+            for decoded, pts in self._new_pass().pictures(seek_to):
                 if pts < table.pts[index]:
                     continue
                 frame = self.frame_of(decoded, index, pts)
@@ -158,7 +163,7 @@ class VideoReader:
 
     def _frames_by_counting(self, index: int, table: FrameTable) -> Iterator[Frame]:
         number = -1
-        for number, (decoded, pts) in enumerate(DecodingPass(self.info).pictures()):
+        for number, (decoded, pts) in enumerate(self._new_pass().pictures()):
             if number == index and pts != table.pts[index]:
                 raise self._changed(f"frame {index} is at {pts} ticks and was at {table.pts[index]}")
             if number >= index:

@@ -6,7 +6,6 @@ by the order of outputs. Ours takes batches of (B, 3, S, S) RGB. Both say in the
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 from collections.abc import Iterator
@@ -150,9 +149,7 @@ def facts_of(model: SwapModel, identity: str, is_dfm: bool, fp16: bool) -> dict[
     }
 
 
-def _to_onnx(
-    wrapper: nn.Module, arguments: tuple[Tensor, ...], names: tuple[list[str], list[str]], fixed: bool
-) -> bytes:
+def _to_onnx(wrapper: nn.Module, arguments: tuple[Tensor, ...], names: tuple[list[str], list[str]], fixed: bool) -> Any:
     try:
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ImportError as error:
@@ -162,7 +159,6 @@ def _to_onnx(
     sizes: Any = None
     if not fixed:
         sizes = tuple({0: torch.export.Dim.DYNAMIC} if x.dim() > 1 else None for x in arguments)
-    buffer = io.BytesIO()
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             wrapper,
@@ -175,8 +171,7 @@ def _to_onnx(
             dynamic_shapes=sizes,
         )
         assert program is not None
-        program.save(buffer)
-    return buffer.getvalue()
+    return program.model_proto
 
 
 @contextmanager
@@ -195,10 +190,10 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _with_facts(data: bytes, facts: dict[str, str]) -> bytes:
+def _with_facts(graph: Any, facts: dict[str, str]) -> bytes:
+    """Return the file of a graph that says what it is."""
     import onnx
 
-    graph = onnx.load_from_string(data)
     graph.ir_version = _IR_VERSION
     del graph.metadata_props[:]
     onnx.helper.set_model_props(graph, facts)

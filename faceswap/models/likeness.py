@@ -72,10 +72,18 @@ def rebuild_scores(network: SwapNetwork, patches: Tensor, crop: CropSpec) -> Ten
     Returns:
         (B, N) float32 on the CPU.
     """
+    code = network.encode(patches)
+    return correlations(patches, [network.decode(code, i)[0] for i in range(network.num_identities)], crop)
+
+
+def correlations(patches: Tensor, rebuilt: Sequence[Tensor], crop: CropSpec) -> Tensor:
+    """Return how well each of several pictures shows the same face as each patch: (B, N) in [-1, 1], float32 on the CPU.
+
+    Args:
+        patches: (B, 3, S, S) RGB. rebuilt: N of them, on the same device. crop: theirs.
+    """
     weight = _face_weight(crop).to(patches.device)
     wanted = _gradients(patches)
-    code = network.encode(patches)
-    rebuilt = [network.decode(code, i)[0] for i in range(network.num_identities)]
     return torch.stack([_correlation(wanted, _gradients(face), weight) for face in rebuilt], dim=1).cpu()
 
 

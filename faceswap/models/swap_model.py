@@ -29,6 +29,9 @@ _USUAL_BATCH = 8
 class SwapModel:
     """Swaps aligned patches to any of its identities."""
 
+    has_one_runner = False
+    """True when nothing can be chosen about how it is run."""
+
     def __init__(
         self,
         spec: SwapSpec,
@@ -96,11 +99,15 @@ class SwapModel:
 
     @classmethod
     def load(cls, path: Path | str, *, device: str = "auto", precision: str = "auto") -> SwapModel:
-        """Load the newest checkpoint that verifies from a model folder (or one checkpoint folder).
+        """Load the newest checkpoint that verifies from a model folder (or one checkpoint folder), or a .dfm or .onnx file.
 
         Raises:
-            CheckpointError: none verifies. DeviceError: no such device.
+            CheckpointError: none verifies. UnsupportedInputError: a file of no known kind. DeviceError: no such device.
         """
+        if Path(path).suffix in (".dfm", ".onnx"):
+            from faceswap.models.onnx_model import load_onnx
+
+            return load_onnx(Path(path), choose_compute(device, "fp32"))
         checkpoint = find_checkpoint(Path(path))
         return cls.from_checkpoint(checkpoint, choose_compute(device, precision))
 
@@ -137,7 +144,7 @@ class SwapModel:
             ShapeError: another size than the model's crop. UsageError: unknown identity, or a morph that is not possible.
             FaceswapError: the runner that was asked for cannot be had here.
         """
-        self._check(patches)
+        self._require_size(patches)
         self._require_morph(morph)
         number = self.index_of(to)
         if morph < 1:
@@ -161,17 +168,22 @@ class SwapModel:
         Raises:
             ShapeError: another size than the model's crop.
         """
-        self._check(patches)
+        self._require_size(patches)
         dtype = self.compute.dtype
         return rebuild_scores(self._network(dtype), self.compute.placed(patches, dtype), self.crop)
+
+    @property
+    def has_morph(self) -> bool:
+        """True when `swap` listens to `morph`."""
+        return self._networks[_ORIGINAL].has_morph
 
     def _require_morph(self, morph: float) -> None:
         if not 0 <= morph <= 1:
             raise UsageError(f"morph is {morph:g}; allowed: 0 (the target's looks) to 1 (the source's)")
-        if morph < 1 and not self._networks[_ORIGINAL].has_morph:
+        if morph < 1 and not self.has_morph:
             raise UsageError(f"the network {self.spec.network.name!r} has no morph; train an 'amp' to have it")
 
-    def _check(self, patches: Tensor) -> None:
+    def _require_size(self, patches: Tensor) -> None:
         size = self.crop.size
         if patches.shape[1:] != (3, size, size):
             raise ShapeError(f"patches of shape {tuple(patches.shape)} do not fit a model of (B, 3, {size}, {size})")

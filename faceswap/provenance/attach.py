@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap.errors import ProvenanceError, UsageError
-from faceswap.files import disk_errors_named, require_space, sha256_file, sync_folder, temporary_beside
+from faceswap.files import (
+    disk_errors_named,
+    remove_stale_temporaries,
+    require_space,
+    sha256_file,
+    sync_folder,
+    temporary_beside,
+)
 from faceswap.provenance.consent import moment
 from faceswap.provenance.manifest import SIDECAR, ManifestFacts, format_of, parent_of, sidecar_of, sign_file
 from faceswap.provenance.manifest_reader import read_manifest
@@ -61,6 +68,7 @@ def attach(path: Path, parent: Path, wish: ProvenanceWish | None = None) -> Atta
     target = path if kind is not None else sidecar_of(path)
     temporary = temporary_beside(target)
     with disk_errors_named(target):
+        remove_stale_temporaries(target)
         require_space(path.parent, path.stat().st_size if kind is not None else 1 << 20)
         try:
             sign_file(path, temporary, kind, facts, parent_of(parent), signer)

@@ -7,6 +7,7 @@ changed afterwards no longer fits. Field by field: docs/formats/consent.md.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import re
@@ -230,6 +231,14 @@ def new_record(subject: Subject, basis: str, by: str, **fields: Any) -> ConsentR
         **fields,
     }
     return validated(ConsentRecord, values, "consent record").noted("made", by, at=now)
+
+
+def user_name() -> str:
+    """Return the login name of whoever runs this."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user, as in some containers
+        return "unknown"
 
 
 def moment(time: datetime | None = None) -> str:

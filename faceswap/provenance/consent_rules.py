@@ -137,17 +137,6 @@ def require_reason(records: Sequence[ConsentRecord], reason: str | None) -> str:
     return reason.strip()
 
 
-def note_unmarked(store: ConsentStore, records: Sequence[ConsentRecord], by: str, reason: str, output: str) -> None:
-    """Write into the history of each record that an output has no watermark, and why.
-
-    Call it before the output is made. A record that only a model holds is kept in the user's folder from then on.
-    """
-    for record in records:
-        if store.get(record.record_id) is None:
-            store.add(record)
-        store.note(record.record_id, "made an output without watermark", by, f"{output}: {reason}")
-
-
 def by_identity(values: Mapping[str, Sequence[ConsentRecord]]) -> dict[str, list[dict[str, object]]]:
     """Return records by identity as JSON values, for a model's `consent.json`."""
     return {name: [record.model_dump(mode="json") for record in records] for name, records in values.items()}

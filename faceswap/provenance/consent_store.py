@@ -119,17 +119,20 @@ class ConsentStore:
     def revoke(self, word: str, by: str, reason: str) -> ConsentRecord:
         """Mark a record as revoked; every later run that would use it is refused.
 
+        Args:
+            reason: in words; needed where the record says that it cannot be revoked.
+
         Raises:
-            UsageError: no such record, it is revoked already, or cannot be revoked.
+            UsageError: no such record, it is revoked already, or a reason is needed.
         """
         with self._locked():
             record = self.find(word)
             if record.revoked_at is not None:
                 raise UsageError(f"the record {record.record_id} was revoked already, on {record.revoked_at}")
-            if not record.revocable:
+            if not record.revocable and not reason.strip():
                 raise UsageError(
-                    f"the record {record.record_id} says that it cannot be revoked; if that is wrong, delete "
-                    f"{self._path(record.record_id)} and make a new one"
+                    f"the record {record.record_id} says that it cannot be revoked; to stop its use all the same, say why "
+                    "with --reason"
                 )
             revoked = record.noted("revoked", by, reason, revoked_at=moment())
             self._write(revoked)

@@ -96,7 +96,7 @@ def _by_font(text: str, height_px: int) -> NDArray[np.float32]:
     left, top, right, bottom = (round(side) for side in font.getbbox(text))
     image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
-    return np.asarray(image, dtype=np.float32) / 255
+    return (np.asarray(image) / 255).astype(np.float32)
 
 
 def _drawn(font: object, character: str) -> bytes:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from faceswap.errors import ProvenanceError, UsageError
-from faceswap.files import sync_file
+from faceswap.files import short_name, sync_file
 from faceswap.provenance.mark import Mark
 from faceswap.provenance.mark_id import MarkId, id_text
 from faceswap.provenance.signer import Signer
@@ -39,6 +40,7 @@ WATERMARK_ALGORITHM = "faceswap.luma.1"
 _AVI_LIMIT = 1 << 30
 """Bytes; FFmpeg cuts larger ones into several RIFF chunks (OpenDML), of which a manifest would cover the first only."""
 _PARENT = "parentOf"
+_MAX_NAME_BYTES = 255
 _SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},
     # Every manifest is read back before the output gets its name, and nothing here goes to the network.
@@ -76,8 +78,11 @@ def format_of(path: Path, size: int | None = None) -> str | None:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return where a file's manifest lies that is not inside it: where C2PA's own tools look."""
-    return path.with_suffix(SIDECAR)
+    """Return where a file's manifest lies that is not inside it: where C2PA's own tools look, if such a name can be."""
+    beside = path.with_suffix(SIDECAR)
+    return (
+        beside if len(os.fsencode(beside.name)) <= _MAX_NAME_BYTES else path.with_name(short_name(path.stem) + SIDECAR)
+    )
 
 
 def new_context() -> Any:

@@ -7,6 +7,7 @@ Container tags are what players and archives show; the SEI copy inside the pictu
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
@@ -19,6 +20,7 @@ SEI_UUID = UUID("8f1d2c1e-6f0b-5c0e-9d57-7f3a5b0e4a61").bytes
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _KEY = "faceswap"
 _MAX_JSON = 4096
+_SENTENCE = re.compile(r"AI-modified: [^()]+ \(faceswap [^()]*?(?:, id ([0-9a-f]{10}))?\)")
 _OLDEST = ("model_sha256", "version", "statement", "digital_source_type")
 """Fields that every mark has; marks of earlier versions lack the others."""
 
@@ -74,7 +76,9 @@ def marked_metadata(metadata: Mapping[str, str], mark: Mark) -> dict[str, str]:
     """Return container metadata with the mark added: machine-readable under its own key, and as a comment to people."""
     others = {key: value for key, value in metadata.items() if key.lower() != _KEY}
     comment_key = next((key for key in others if key.lower() == "comment"), "comment")
-    said = f"{mark.statement} (faceswap {mark.version}, model {', '.join(name[:16] for name in mark.models)})"
+    models = ", ".join(name[:16] for name in mark.models)
+    number = f", id {mark.id}" if mark.id else ""
+    said = f"{mark.statement} (faceswap {mark.version}, model {models}{number})"
     before = others.pop(comment_key, "")
     return {**others, comment_key: f"{before} | {said}" if before else said, _KEY: mark.to_json()}
 
@@ -82,6 +86,13 @@ def marked_metadata(metadata: Mapping[str, str], mark: Mark) -> dict[str, str]:
 def mark_in_metadata(metadata: Mapping[str, str]) -> Mark | None:
     """Return the mark that container metadata holds, or None."""
     return next((Mark.from_json(value) for key, value in metadata.items() if key.lower() == _KEY), None)
+
+
+def sentence_in_metadata(metadata: Mapping[str, str]) -> str | None:
+    """Return the id in the sentence to people, which other programs often keep; "" = a sentence without one, None = none."""
+    comment = next((value for key, value in metadata.items() if key.lower() == "comment"), "")
+    found = _SENTENCE.search(comment[-_MAX_JSON:])
+    return None if found is None else found[1] or ""
 
 
 def packet_marker(mark: Mark) -> Callable[[bytes, str], bytes]:

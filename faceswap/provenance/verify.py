@@ -21,7 +21,7 @@ from faceswap.provenance.consent import ConsentRecord
 from faceswap.provenance.consent_store import ConsentStore
 from faceswap.provenance.manifest import FORMATS
 from faceswap.provenance.manifest_reader import ManifestFound, read_manifest
-from faceswap.provenance.mark import SEI_UUID, Mark, mark_in_metadata
+from faceswap.provenance.mark import SEI_UUID, Mark, mark_in_metadata, sentence_in_metadata
 from faceswap.provenance.picture_mark import marks_in_picture
 from faceswap.provenance.registry import Registry, RegistryEntry
 from faceswap.provenance.watermark_layer import WatermarkFound
@@ -46,6 +46,8 @@ class VerifyReport:
     """What this user's registry knows of the ids in it, or of its very bytes."""
     is_registered: bool = False
     """The registry knows exactly these bytes."""
+    sentence: str | None = None
+    """Id in the comment to people, which transcoding often keeps; "" = it names none, None = no such comment."""
     watermark: WatermarkFound | None = None
     """In the pixels; survives most of what is done to a clip."""
     has_looked: bool = False
@@ -71,6 +73,7 @@ class VerifyReport:
         return (
             self.mark is not None
             or self.watermark is not None
+            or self.sentence is not None
             or (self.manifest is not None and self.manifest.has_ours)
         )
 
@@ -83,6 +86,8 @@ class VerifyReport:
             ids.add(self.manifest.mark_id)
         if self.watermark is not None:
             ids.add(self.watermark.mark_id)
+        if self.sentence:
+            ids.add(self.sentence)
         return len(marks) <= 1 and len(ids) <= 1
 
     @property
@@ -221,24 +226,26 @@ def verify_clip(
         raise UsageError(f"{path} does not exist; give the path of a file")
     if is_marked_picture_kind(path):
         own, xmp = marks_in_picture(path)
-        sei = None
+        sei = sentence = None
     else:
         payload = read_user_data(path, SEI_UUID)
         sei = Mark.from_json(payload.decode("utf-8", errors="replace")) if payload is not None else None
-        own, xmp = mark_in_metadata(source_metadata(path)), None
+        tags = source_metadata(path)
+        own, xmp, sentence = mark_in_metadata(tags), None, sentence_in_metadata(tags)
     manifest = read_manifest(path)
     is_settled = manifest is not None and manifest.has_ours and manifest.fits and not manifest.watermark
     has_looked = find_watermark is not None and not is_settled
     watermark = find_watermark(path) if find_watermark is not None and has_looked else None
     ids = {mark.id for mark in (own, sei, xmp) if mark and mark.id}
     ids |= {manifest.mark_id} if manifest is not None and manifest.mark_id else set()
+    ids |= {sentence} if sentence else set()
     ids |= {watermark.mark_id} if watermark is not None else set()
     entries, is_registered = _registered(path, ids)
     hashes = {sha256 for mark in (own, sei, xmp) if mark for sha256 in mark.consents}
     hashes |= set(manifest.consents if manifest else ())
     store = ConsentStore.of_user()
     records = tuple(filter(None, (store.by_sha256(sha256) for sha256 in sorted(hashes))))
-    return VerifyReport(path, own, sei, xmp, manifest, entries, is_registered, watermark, has_looked, records)
+    return VerifyReport(path, own, sei, xmp, manifest, entries, is_registered, sentence, watermark, has_looked, records)
 
 
 def _registered(path: Path, ids: set[str]) -> tuple[tuple[RegistryEntry, ...], bool]:

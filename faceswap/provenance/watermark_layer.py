@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 
 from faceswap.media.reader import VideoReader, open_clip
@@ -58,7 +57,11 @@ def frames_to_look_at(path: Path) -> Iterator[Frame]:
     if seconds <= _WHOLE_SECONDS:
         yield from reader
         return
-    count = round(_PLACE_SECONDS * info.rate)
     for place in range(_NUM_PLACES):
         start = seconds * place / _NUM_PLACES
-        yield from islice(reader.frames_at(start, round(start * info.rate)), count)
+        first: float | None = None
+        for frame in reader.frames_at(start, round(start * info.rate)):
+            first = frame.time.seconds if first is None else first
+            if frame.time.seconds >= first + _PLACE_SECONDS:
+                break
+            yield frame

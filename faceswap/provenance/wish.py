@@ -19,3 +19,7 @@ class ProvenanceWish:
     """PEM private key of the first certificate."""
     time_authority: str | None = None
     """URL of an RFC 3161 service that dates signatures; None = none is asked."""
+    no_watermark: bool = False
+    """Leave the watermark out, for plates that go on to a compositor; all other marks stay."""
+    reason: str | None = None
+    """Why, in words; goes into the history of the consent records."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,10 @@ def bench(what: str, **over: Any) -> dict[str, Any]:
     )
 
 
-def test_convert_bench_reports_every_stage_of_every_case_and_its_circumstances() -> None:
+def test_convert_bench_reports_every_stage_of_every_case_and_its_circumstances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESWAP_HOME", str(tmp_path))
     result = bench("convert", cases=ConvertCases((64,), (720,), (2,)))
     (figures,) = result["results"]["convert"]["cases"]
     stages = {"analyse", "decode", "crop", "network", "mask", "match", "composite", "encode", "wait"}
@@ -28,7 +32,7 @@ def test_convert_bench_reports_every_stage_of_every_case_and_its_circumstances()
     assert figures["faces"] == result["results"]["convert"]["frames"] == 8
     positive = ("fps_cold", "fps", "fps_index_reused", "fps_bare_transcode", "cpu_ms_per_frame", "peak_rss_mb")
     assert min(figures[name] for name in positive) > 0
-    assert figures["runner"] == ("torch-bf16" if "bf" in str(CPU) else "torch-fp32")
+    assert figures["runner"] in figures["ms_a_face_by_runner"]
     assert result["circumstances"]["versions"]["torch"]
 
 

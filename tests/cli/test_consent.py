@@ -122,6 +122,20 @@ def test_a_record_for_a_project_asks_for_it(home: Path, tmp_path: Path, clip: Pa
     assert record["record_id"] in done.stdout
 
 
+def test_no_watermark_needs_a_reason_that_stands_in_the_record(home: Path, tmp_path: Path, clip: Path) -> None:
+    model = tiny_model(tmp_path / "model")
+    plate = ("convert", clip, "-m", model, "-o", tmp_path / "plate.mp4", "--no-figures", "--no-watermark")
+    for words in ((), ("--reason", "because")):
+        refused = faceswap(*plate, *words)
+        assert (refused.returncode, "--reason" in refused.stderr) == (2, True)
+    done = faceswap(*plate, "--reason", "a plate for the compositor")
+    assert done.returncode == 0, done.stderr
+    shown = faceswap("consent", "show", tiny_consent("anna").record_id).stdout
+    assert "made an output without watermark" in shown
+    assert "a plate for the compositor" in shown
+    assert faceswap("verify", tmp_path / "plate.mp4").returncode == 0  # all other marks stay
+
+
 def test_a_record_out_of_a_file_is_named_in_a_faceset(home: Path, tmp_path: Path, clip: Path) -> None:
     (tmp_path / "anna.json").write_bytes(tiny_consent("anna").to_bytes())
     extract = ("extract", clip, "-o", tmp_path / "faces", "--actor", "anna")

@@ -16,10 +16,23 @@ from people import make_two_person_clip
 
 from faceswap.cli.main import main
 
-COMMANDS = ["demo", "extract", "train", "shots", "preview", "convert", "evaluate", "verify", "bench"]
+COMMANDS = [
+    "demo",
+    "extract",
+    "train",
+    "shots",
+    "preview",
+    "convert",
+    "evaluate",
+    "export",
+    "import-model",
+    "verify",
+    "bench",
+]
 COMMANDS += ["recipes list", "recipes show"]
 COMMANDS += [f"index {name}" for name in ("show", "drop", "move", "reassign", "add", "undo")]
-COMMANDS += ["faceset show"]
+COMMANDS += ["faceset show", "provenance attach"]
+COMMANDS += [f"consent {name}" for name in ("new", "show", "list", "revoke", "export")]
 HEAVY = ("torch", "av", "cv2", "onnxruntime", "skimage")
 
 
@@ -231,6 +244,10 @@ def test_unknown_device_is_refused_everywhere(tmp_path: Path, command: str) -> N
 def test_log_file_keeps_what_is_said(tmp_path: Path) -> None:
     faceswap("recipes", "list", "--log-file", tmp_path / "log.txt")
     assert "quick-64" in (tmp_path / "log.txt").read_text()
+
+
+def test_recipe_says_what_its_network_costs() -> None:
+    assert "54.5 M parameters, 15.3 GFLOP a swap" in faceswap("recipes", "show", "df-128").stderr
 
 
 def test_recipes_are_listed_and_shown() -> None:

@@ -258,6 +258,42 @@ def test_masks_of_a_segment_do_not_depend_on_how_it_was_reached(model: SwapModel
         np.testing.assert_allclose(a, b, atol=2e-3)
 
 
+def unsteady_faces(given: list[Frame]) -> list[list[Face]]:
+    """Return the face of each frame with points that tremble, as detectors place them."""
+    rng = np.random.default_rng(5)
+    noise = [rng.normal(0, 0.5, FACE.landmarks.shape) for _ in given]
+    return [
+        [replace(FACE, frame=f.index, landmarks=FACE.landmarks + move)] for f, move in zip(given, noise, strict=True)
+    ]
+
+
+def test_masks_tremble_less_than_the_points_they_are_made_of(model: SwapModel) -> None:
+    given = [replace(frames()[0], index=i) for i in range(40)]
+    faces = unsteady_faces(given)
+    area = {}
+    for steady in (0, 0.6):
+        used = engine(model, mask_steady=steady, occlusion="off")
+        rendered = used.process(given, faces, [0] * len(given))
+        area[steady] = np.array([np.asarray(each.layers[0].patch.mask).sum() for each in rendered])
+    assert np.diff(area[0.6], 2).std() < 0.85 * np.diff(area[0], 2).std()
+    assert area[0.6].mean() == pytest.approx(area[0].mean(), rel=0.01)
+
+
+def test_steady_masks_of_a_segment_are_the_same_however_it_was_reached(model: SwapModel) -> None:
+    """To the bit: rendered on from the segment before, or begun after the frames before were seen only."""
+    given = frames(44)
+    faces = unsteady_faces(given)
+    through, alone = engine(model), engine(model)
+    through.begin_segment(0, 0)
+    through.process(given[:32], faces[:32], [0] * 32)
+    through.begin_segment(32, 0)
+    alone.observe(given[8:32], faces[8:32], [0] * 24)
+    alone.begin_segment(32, 0)
+    ends = [used.process(given[32:], faces[32:], [0] * 12) for used in (through, alone)]
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_array_equal(np.asarray(a.layers[0].patch.mask), np.asarray(b.layers[0].patch.mask))
+
+
 def test_a_segment_begins_with_the_looks_of_the_frames_before_in_its_shot(model: SwapModel) -> None:
     """Colours need no memory here; things before the face do, and one of another shot is none."""
     given, sums = covered_frames(30), {}

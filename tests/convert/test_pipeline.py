@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 from clips import astronaut_picture, make_clip
 from makers import detector, tiny_model
 from signed import content_of
@@ -248,6 +249,27 @@ def test_folder_without_a_model_is_refused(clip: Path, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(CheckpointError):
         convert(clip, tmp_path / "model", tmp_path / "out.mkv")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_clip_that_the_gpu_cannot_decode_is_decoded_by_the_cpu_and_that_is_said(
+    clip: Path, model: SwapModel, tmp_path: Path
+) -> None:
+    report = convert(clip, model, tmp_path / "out.mkv", config=LOSSLESS.model_copy(update={"decode": "gpu"}))
+    assert report.frames == len(MILLISECONDS)
+    assert [note for note in report.notes if "decoded on the CPU: the GPU cannot" in note]
+
+
+def test_report_says_what_ran_the_network_and_why(converted: tuple[Path, ConvertReport]) -> None:
+    (choice,) = converted[1].network
+    assert choice["runner"] == "torch-fp32"
+    assert choice["words"] == "torch-fp32; usual, too few faces for a measurement"
+
+
+def test_unknown_runner_is_refused_before_work_starts(clip: Path, model: SwapModel, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no runner 'cuda-graph'"):
+        convert(clip, model, tmp_path / "out.mkv", config=LOSSLESS.model_copy(update={"runner": "cuda-graph"}))
+    assert visible_files(tmp_path) == ["in.mkv"]
 
 
 def test_error_while_swapping_leaves_no_file(

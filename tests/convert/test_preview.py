@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from people import make_two_person_clip
 
 from faceswap.config import validated
-from faceswap.convert import seal, segments
+from faceswap.convert import segments
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.grid import grid_of
 from faceswap.convert.pipeline import convert_clip
+from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.preview import PreviewReport, PreviewWish, preview_clip
 from faceswap.errors import NoFaceError, UsageError
 from faceswap.faces.analyse import kept_index
@@ -69,7 +70,7 @@ def require_like_converted(clip: Path, model: SwapModel, config: ConvertConfig, 
     """Fail unless previews of frames are what `convert` writes as pictures before the watermark, bit for bit."""
     pictures = clip.with_name("frames")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seal, "id_of_text", lambda text: None)
+        patch.setattr(ConvertPlan, "watermark_id", None)
         convert_clip(clip, model, pictures, config=config.model_copy(update={"codec": "png"}), detector=detector())
     for frame in frames:
         shown, report = preview(clip, model, str(frame), config=config)
@@ -150,7 +151,9 @@ def test_the_network_is_asked_once_for_all_cells(clip: Path, model: SwapModel, m
     keep_index(clip)
     calls = []
     real = SwapModel.swap
-    monkeypatch.setattr(SwapModel, "swap", lambda self, batch, to: calls.append(len(batch)) or real(self, batch, to=to))
+    monkeypatch.setattr(
+        SwapModel, "swap", lambda self, batch, to, **more: calls.append(len(batch)) or real(self, batch, to=to)
+    )
     preview(clip, model, "30")
     alone, calls[:] = list(calls), []
     preview(clip, model, "30", grid=("match", "feather"))
@@ -191,7 +194,9 @@ def test_quick_previews_look_at_few_frames(clip: Path, model: SwapModel, monkeyp
     exact, _ = preview(clip, model, "38")
     sizes: list[int] = []
     real = SwapModel.swap
-    monkeypatch.setattr(SwapModel, "swap", lambda self, batch, to: sizes.append(len(batch)) or real(self, batch, to=to))
+    monkeypatch.setattr(
+        SwapModel, "swap", lambda self, batch, to, **more: sizes.append(len(batch)) or real(self, batch, to=to)
+    )
     quick, report = preview(clip, model, "38", is_quick=True)
     assert (report.has_reused_index, report.is_exact) == (True, False)
     assert sum(sizes) == 24 + 1

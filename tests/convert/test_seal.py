@@ -10,10 +10,10 @@ import pytest
 from clips import astronaut_picture, gradient_picture, make_clip
 from makers import detector, tiny_model
 
-from faceswap.convert import blend, seal
+from faceswap.convert import blend
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
-from faceswap.convert.plan import plan_convert
+from faceswap.convert.plan import ConvertPlan, plan_convert
 from faceswap.convert.report import ConvertReport
 from faceswap.convert.seal import extent_of
 from faceswap.errors import UsageError
@@ -61,7 +61,7 @@ def test_lossless_output_keeps_every_sample_that_no_face_covers(
     clip: Path, model: SwapModel, lossless: tuple[Path, ConvertReport]
 ) -> None:
     output, _ = lossless
-    (path,) = (output.parent / ".faceswap").iterdir()
+    (path,) = (output.parent / ".faceswap").glob("*.db")
     index = FaceIndex.load(path)
     for before, after in zip(VideoReader(clip), VideoReader(output), strict=True):
         square = np.ones((1, model.crop.size, model.crop.size), np.float32)
@@ -103,7 +103,7 @@ def test_faces_in_clip_overlay_and_raw_carry_the_pattern_and_the_matte_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output, report = lossless
-    monkeypatch.setattr(seal, "id_of_text", lambda text: None)
+    monkeypatch.setattr(ConvertPlan, "watermark_id", None)
     plain = tmp_path / "out.mkv"
     convert(clip, model, plain, deliver="clip,overlay,matte,raw")
     marker = LumaMarker(Payload(int(report.watermark, 16)))

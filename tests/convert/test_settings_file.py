@@ -76,7 +76,7 @@ def test_a_conversion_leaves_a_file_that_makes_the_same_pixels(model: SwapModel,
     )
     first = convert(clip, model, "a.mkv", validated(ConvertConfig, TOLD, "test"))
     assert first.settings_file == settings_path(tmp_path / "a.mkv")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".faceswap", "a.mkv", "in.mkv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".faceswap", "a.c2pa", "a.mkv", "in.mkv"]
     again = config_of(first.settings_file, {}, "test")
     second = convert(clip, model, "b.mkv", again)
     assert second.settings == first.settings

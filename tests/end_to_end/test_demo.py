@@ -11,6 +11,7 @@ import pytest
 from faceswap import FaceIndex, SwapModel, verify_clip
 from faceswap.demo.run import DemoReport, run_demo
 from faceswap.media.reader import open_clip
+from faceswap.provenance.consent import ConsentRecord
 from faceswap.types import Frame
 
 NUM_FRAMES = 20
@@ -30,6 +31,7 @@ def test_demo_leaves_what_it_promises(demo: DemoReport) -> None:
         "side_by_side.mp4",
         "contact_sheet.png",
         "figures.json",
+        "consent.json",
         "facesets",
         "model",
     }
@@ -66,6 +68,19 @@ def test_demo_output_is_marked_in_both_layers(demo: DemoReport) -> None:
     report = verify_clip(demo.folder / "swapped.mp4")
     assert report.container is not None
     assert report.container == report.sei
+    assert report.verdict == "intact"
+    consent = ConsentRecord.from_bytes((demo.folder / "consent.json").read_bytes(), "consent.json")
+    assert consent.basis == "public_domain"
+    assert report.mark is not None
+    assert report.mark.consents == (consent.sha256,)
+
+
+@pytest.mark.parametrize("name", ["side_by_side.mp4", "contact_sheet.png"])
+def test_what_shows_the_swap_is_marked_too(demo: DemoReport, name: str) -> None:
+    report = verify_clip(demo.folder / name)
+    assert (report.verdict, report.mark) == ("intact", verify_clip(demo.folder / "swapped.mp4").mark)
+    assert report.manifest is not None
+    assert report.manifest.parent == "swapped.mp4"
 
 
 def test_demo_report_names_the_next_command(demo: DemoReport) -> None:

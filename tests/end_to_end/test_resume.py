@@ -96,6 +96,23 @@ def check_killed_run(tmp_path: Path, clip: Path, model: Path, expected: bytes, s
     assert_clean(output)
 
 
+def test_conversion_that_goes_on_keeps_the_runner_it_began_with(tmp_path: Path, clip: Path, model: Path) -> None:
+    """Neither the setting of the second command nor what a probe would say now may mix two runners in one file."""
+    asked = {"runner": "onnxruntime", **SETTINGS}
+    whole, output = tmp_path / "whole" / "out.mp4", tmp_path / "killed" / "out.mp4"
+    for path in (whole, output):
+        path.parent.mkdir()
+    finish(start(clip, model, whole, **asked))
+    kill_at_place(("before a journal line", 3), clip, model, output, **asked)
+    first = journal_of(output).read_bytes()
+    process = start(clip, model, output, hold=("before a journal line", 1), **SETTINGS)
+    wait_until_held(process, output)
+    assert journal_of(output).read_bytes() == first  # what was finished counts
+    release(output)
+    finish(process)
+    assert output.read_bytes() == whole.read_bytes()
+
+
 def files_in(folder: Path) -> dict[str, bytes]:
     """Return the content of everything that is to be seen."""
     found = [path for path in folder.rglob("*") if path.is_file() and ".faceswap" not in path.parts]

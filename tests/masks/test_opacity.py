@@ -26,25 +26,27 @@ def test_one_share_is_the_same_everywhere() -> None:
 
 def test_parts_have_shares_of_their_own() -> None:
     opacity = opacity_of({"all": 0.9, "mouth": 0.5, "eyes": 0.7})
-    assert [round(at(opacity, point), 3) for point in range(5)] == [0.7, 0.7, 0.9, 0.5, 0.5]
+    assert [at(opacity, point) for point in range(5)] == pytest.approx([0.7, 0.7, 0.9, 0.5, 0.5], abs=0.01)
 
 
 def test_a_part_may_be_seen_more_than_the_rest() -> None:
     opacity = opacity_of({"all": 0.2, "mouth": 1.0})
-    assert at(opacity, 3) == pytest.approx(1)
+    assert at(opacity, 3) == pytest.approx(1, abs=0.01)
     assert at(opacity, 0) == pytest.approx(0.2)
 
 
 def test_a_parts_share_goes_over_softly() -> None:
     shares = opacity_map(FACE, CROP, opacity_of({"mouth": 0.0}), FIVE)[0]
     assert shares.min() < 0.01
-    assert np.abs(np.diff(shares, axis=0)).max() < 0.7
-    assert ((shares > 0.1) & (shares < 0.9)).sum() > 100
+    assert np.abs(np.diff(shares, axis=0)).max() < 0.35
+    assert ((shares > 0.1) & (shares < 0.9)).sum() > 300
 
 
-def test_a_part_at_nothing_is_what_keeping_it_does() -> None:
+def test_a_part_at_nothing_is_nearly_what_keeping_it_does() -> None:
     shares = opacity_map(FACE, CROP, opacity_of({"eyes": 0.0}), FIVE)
-    np.testing.assert_allclose(shares, 1 - region_mask(FACE, CROP, ("eyes",), FIVE), atol=1e-6)
+    kept = 1 - region_mask(FACE, CROP, ("eyes",), FIVE)
+    assert shares.mean() == pytest.approx(kept.mean(), abs=0.002)
+    assert np.abs(shares - kept).max() < 0.5
 
 
 def test_the_later_of_two_overlapping_parts_counts() -> None:

@@ -119,3 +119,14 @@ def test_models_of_amp_can_be_asked_for_less() -> None:
 def test_morph_that_is_not_possible_is_refused(name: str, morph: float, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         model_of(name).swap(patches(), to="anna", morph=morph)
+
+
+def test_df_keeps_the_names_that_checkpoints_have() -> None:
+    names = {name.rpartition(".")[0] for name in built("df", options="d").state_dict()}
+    decoder = {f"up.{i}.conv" for i in range(3)} | {f"residual.{i}.conv{k}" for i in range(3) for k in (1, 2)}
+    decoder |= {f"mask_up.{i}.conv" for i in range(4)} | {"to_face", "to_mask"}
+    assert names == (
+        {f"encoder.down.{i}.conv" for i in range(4)}
+        | {"bottleneck.shrink", "bottleneck.grow", "bottleneck.up.conv"}
+        | {f"decoders.{i}.{name}" for i in range(2) for name in decoder}
+    )

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from makers import smooth_noise
+from torch import Tensor, nn
 from torch.nn import functional
 
 from faceswap.errors import UsageError
+from faceswap.models.layers import Downscale, Upscale
 from faceswap.models.registry import build_network, count_parameters
 from faceswap.models.smooth import SmoothDown, SmoothUp
 from faceswap.models.spec import NetworkSpec
@@ -45,3 +47,22 @@ def test_another_identity_costs_two_tables_and_no_decoder() -> None:
 def test_size_that_cannot_be_halved_is_refused_with_the_step(size: int, step: int) -> None:
     with pytest.raises(UsageError, match=f"multiple of {step}"):
         build_network(NetworkSpec(name="hd", size=size), 2)
+
+
+@torch.no_grad()
+def test_smoothed_halving_and_doubling_move_with_the_picture() -> None:
+    """By how much a shift before two halvings and doublings differs from a shift behind them."""
+
+    def error(down: list[nn.Module], up: list[nn.Module]) -> float:
+        chain = nn.Sequential(*down, *up)
+        middle = slice(24, -24)
+        plain, moved = chain(pictures), chain(pictures.roll(1, dims=-1))
+        difference = (plain.roll(1, dims=-1) - moved)[..., middle, middle]
+        return float(difference.std() / plain[..., middle, middle].std())
+
+    torch.manual_seed(0)
+    pictures = torch.stack([torch.from_numpy(smooth_noise((96, 96), i, blur=2)).permute(2, 0, 1) for i in range(2)])
+    smoothed = error([SmoothDown(3, 8), SmoothDown(8, 8)], [SmoothUp(8, 8), SmoothUp(8, 3)])
+    usual = error([Downscale(3, 8), Downscale(8, 8)], [Upscale(8, 8), Upscale(8, 3)])
+    assert smoothed < 0.05
+    assert usual > 4 * smoothed

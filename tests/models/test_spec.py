@@ -21,3 +21,12 @@ def test_spec_comes_back_from_json() -> None:
 def test_spec_that_means_nothing_is_refused(change: dict) -> None:
     with pytest.raises(ValidationError):
         SwapSpec.model_validate({"network": {}, "crop": {}, **change})
+
+
+def test_headers_of_earlier_versions_are_read() -> None:
+    """As checkpoints held them before there were `amp` and `hd`."""
+    dims = {"encoder_dim": 32, "bottleneck_dim": 128, "decoder_dim": 32, "mask_dim": 8}
+    old = {"network": {"name": "df", "size": 64, "options": "d", **dims}, "crop": {}, "identities": ["anna", "bert"]}
+    assert SwapSpec.model_validate(old) == SwapSpec(
+        network=NetworkSpec(name="df", size=64, options="d", **dims), crop=CropSettings(), identities=("anna", "bert")
+    )

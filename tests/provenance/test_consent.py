@@ -22,8 +22,10 @@ from faceswap.provenance.consent import (
     json_schema,
     new_record,
 )
-from faceswap.provenance.consent_rules import ConsentDesk, ConsentWish, note_unmarked, require_reason, why_not
+from faceswap.provenance.consent_rules import ConsentDesk, ConsentWish, require_reason, why_not
 from faceswap.provenance.consent_store import ConsentStore, evidence_of, latest_of
+from faceswap.provenance.plate import note_plate
+from faceswap.provenance.wish import ProvenanceWish
 
 ADULT = Subject(name="Anna", adult_attested=True)
 TODAY = date(2026, 6, 15)
@@ -157,6 +159,14 @@ def test_a_record_out_of_a_file_is_kept_and_can_then_be_revoked(store: ConsentSt
         store.revoke(record.record_id, "me", "")
 
 
+def test_a_record_that_cannot_be_revoked_is_revoked_for_a_reason_only(store: ConsentStore) -> None:
+    record = record_of(revocable=False)
+    store.add(record)
+    with pytest.raises(UsageError, match="--reason"):
+        store.revoke(record.record_id, "me", " ")
+    assert store.revoke(record.record_id, "me", "the person asked").revoked_at is not None
+
+
 def test_a_record_is_found_by_every_hash_it_had(store: ConsentStore) -> None:
     record = record_of()
     store.add(record)
@@ -249,7 +259,10 @@ def test_no_watermark_needs_a_record_and_a_reason_that_are_logged(store: Consent
         with pytest.raises(UsageError, match="--reason"):
             require_reason([record], reason)
     reason = require_reason([record], "a plate for the compositor ")
-    note_unmarked(store, [record], "me", reason, "out.mov")
+    assert reason == "a plate for the compositor"
+    note_plate([record], ProvenanceWish(reason=reason), Path("out.mov"), store)  # it gets its watermark
+    assert store.get(record.record_id) is None
+    note_plate([record], ProvenanceWish(no_watermark=True, reason=reason), Path("out.mov"), store)
     last = store.find(record.record_id).audit[-1]
     assert (last.what, last.details) == ("made an output without watermark", "out.mov: a plate for the compositor")
     assert store.find(record.record_id).problem is None

@@ -190,6 +190,13 @@ def test_another_files_sidecar_is_not_read_for_a_kind_that_holds_its_own(tmp_pat
     assert read_manifest(media(tmp_path / "out.mp4")) is None
 
 
+def test_sidecars_of_long_names_have_names_that_can_be(tmp_path: Path) -> None:
+    assert sidecar_of(tmp_path / "out.mkv").name == "out.c2pa"
+    long = [sidecar_of(tmp_path / f"{letter * 251}.mkv").name for letter in "ab"]
+    assert len(set(long)) == 2
+    assert all(len(name) <= 255 and name.endswith(".c2pa") for name in long)
+
+
 def test_large_avi_files_get_a_sidecar(tmp_path: Path) -> None:
     assert format_of(tmp_path / "a.avi", 1 << 20) == "video/x-msvideo"
     assert format_of(tmp_path / "a.avi", 1 << 31) is None

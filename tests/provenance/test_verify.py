@@ -12,7 +12,7 @@ from faceswap.media.encode_plan import EncodeSettings
 from faceswap.media.reader import VideoReader
 from faceswap.media.remux import source_metadata
 from faceswap.media.transcode import transcode
-from faceswap.provenance.mark import Mark, mark_in_metadata, marked_metadata, packet_marker
+from faceswap.provenance.mark import Mark, mark_in_metadata, marked_metadata, packet_marker, sentence_in_metadata
 from faceswap.provenance.verify import verify_clip
 
 MARK = Mark(model_sha256="ab" * 32)
@@ -85,6 +85,26 @@ def test_the_sources_comment_is_kept_before_ours() -> None:
 def test_a_mark_of_an_earlier_conversion_is_replaced() -> None:
     metadata = marked_metadata({"FACESWAP": Mark(model_sha256="old").to_json()}, MARK)
     assert mark_in_metadata(metadata) == MARK
+
+
+@pytest.mark.parametrize(
+    ("comment", "number"),
+    [
+        (marked_metadata({"comment": "mine"}, Mark("ab" * 32, id="00112233aa"))["comment"], "00112233aa"),
+        (marked_metadata({}, MARK)["comment"], ""),
+        ("AI-modified: faces in this video were replaced by a trained model (faceswap 0.1.0, model abcd)", ""),
+        ("a film about AI", None),
+        ("(" * 5000, None),
+    ],
+)
+def test_the_sentence_to_people_is_read(comment: str, number: str | None) -> None:
+    assert sentence_in_metadata({"COMMENT": comment}) == number
+
+
+def test_marks_of_earlier_versions_are_read() -> None:
+    old = Mark.from_json('{"digital_source_type": "x", "model_sha256": "ab", "statement": "s", "version": "0.0.1"}')
+    assert old == Mark("ab", version="0.0.1", statement="s", digital_source_type="x")
+    assert (old.id, old.consents) == ("", ())
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"version": 1}', "null", "not json"])

@@ -42,7 +42,7 @@ _PROMISING_SYNC = 6.5
 """Ditto before sizes around are tried."""
 _NUM_READ = 6
 _QUICK_PARTS = 20
-"""Parts of epochs, those with the most frames, that are looked at for unusual sizes."""
+"""Parts of epochs, the first ones, that are looked at for unusual sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,7 @@ class Search:
         return self._at_any(evidence, own) if any_size else None
 
     def _at_any(self, evidence: Evidence, own: float) -> Found | None:
-        most = sorted(evidence.sums)[:_QUICK_PARTS]
-        some = {part: evidence.sums[part] for part in most}
+        some = {part: evidence.sums[part] for part in sorted(evidence.sums)[:_QUICK_PARTS]}
         count = math.ceil(math.log(_SIZES[1] / _SIZES[0]) / math.log(_SIZE_STEP))
         for i in range(count + 1):
             size = own * _SIZES[0] * _SIZE_STEP**i

@@ -20,9 +20,9 @@ from faceswap.types import ColorInfo, Frame
 
 STRENGTH = 1.25
 """Standard deviation of the mark in 8-bit steps where the picture has ordinary detail."""
-ORDINARY = 6.0
+ORDINARY = 4.5
 """Standard deviation of luma, 8-bit steps, around a sample in such a place."""
-LIMITS = (0.75, 1.8)
+LIMITS = (0.7, 1.8)
 """Least and most of the strength, in flat and in busy places."""
 DARK = 24.0
 """Steps above black from which on the mark has its full strength; black itself stays black."""
@@ -113,9 +113,11 @@ def strength(luma: NDArray[np.float32], color: ColorInfo) -> NDArray[np.float32]
         for values in (padded, padded * padded)
     )
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
+    # The calmest neighbour counts: beside an edge, and on a soft one, there is nothing to hide in.
+    deviation = cv2.erode(deviation, np.ones((3, 3), np.uint8))
     amount = np.clip(deviation / (ORDINARY * unit), *LIMITS) * np.clip((mean - black) / (DARK * unit), 0, 1)
-    large = (padded.shape[1], padded.shape[0])
-    return cv2.resize((STRENGTH * unit * amount).astype(np.float32), large)[:height, :width]
+    amount *= STRENGTH * unit
+    return cv2.resize(amount.astype(np.float32, copy=False), padded.shape[::-1])[:height, :width]
 
 
 def units(color: ColorInfo) -> tuple[float, float]:

@@ -63,6 +63,7 @@ def _strength(luma: torch.Tensor, color: ColorInfo) -> torch.Tensor:
         for values in (padded, padded * padded)
     )
     deviation = (square - mean * mean).clamp(min=0).sqrt()
+    deviation = -F.max_pool2d(-deviation, 3, stride=1, padding=1)
     amount = (deviation / (ORDINARY * unit)).clamp(*LIMITS) * ((mean - black) / (DARK * unit)).clamp(0, 1)
     large = F.interpolate(STRENGTH * unit * amount, scale_factor=BLOCK, mode="bilinear", align_corners=False)
     return large[:, 0, :height, :width]

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UnsupportedInputError
-from faceswap.facesets import pickles
 from faceswap.facesets.foreign import points_of
-from faceswap.facesets.pickle_values import PickledArray
-from faceswap.facesets.pickles import inflate, read_pickle
+from faceswap.pickles import machine
+from faceswap.pickles.machine import inflate, read_pickle
+from faceswap.pickles.values import PickledArray
 
 
 def plain(value: Any) -> Any:
@@ -183,19 +183,19 @@ def test_value_that_contains_itself_is_read_and_not_walked() -> None:
 
 
 def test_too_large_pickles_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickles, "MAX_BYTES", 1000)
+    monkeypatch.setattr(machine, "MAX_BYTES", 1000)
     with pytest.raises(UnsupportedInputError, match="allowed"):
         read_pickle(pickle.dumps(bytes(2000)), "x")
 
 
 def test_too_many_steps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickles, "_MAX_STEPS", 1000)
+    monkeypatch.setattr(machine, "_MAX_STEPS", 1000)
     with pytest.raises(UnsupportedInputError, match="too much"):
         read_pickle(pickle.dumps(list(range(5000))), "x")
 
 
 def test_too_many_containers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickles, "_MAX_CONTAINERS", 1000)
+    monkeypatch.setattr(machine, "_MAX_CONTAINERS", 1000)
     with pytest.raises(UnsupportedInputError, match="too much"):
         read_pickle(b"(" + b"]" * 2000 + b"l.", "x")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from faceswap.errors import UnsupportedInputError
-from faceswap.facesets.pickle_values import (
+from faceswap.pickles.values import (
     CALLS,
     NDARRAY,
     DType,
@@ -33,19 +33,21 @@ _MAX_STEPS, _MAX_CONTAINERS = 8_000_000, 3_000_000
 _MARK = Name("mark")
 
 
-def read_pickle(data: bytes, what: str) -> Any:
+def read_pickle(data: bytes, what: str, *, limit: int | None = None) -> Any:
     """Return the value of a pickle: None, numbers, texts, bytes, lists, tuples, dicts, sets, `PickledArray`.
 
     Values may be shared and may contain themselves, as in any pickle: take out of it what you expect, piece by piece.
 
     Args:
         what: names the file in messages.
+        limit: bytes that it may have; None = `MAX_BYTES`.
 
     Raises:
         UnsupportedInputError: it is damaged, too large, or does more than hold data.
     """
-    if len(data) > MAX_BYTES:
-        raise UnsupportedInputError(f"{what} holds a pickle of {len(data) >> 20} MB; allowed: {MAX_BYTES >> 20} MB")
+    limit = MAX_BYTES if limit is None else limit
+    if len(data) > limit:
+        raise UnsupportedInputError(f"{what} holds a pickle of {len(data) >> 20} MB; allowed: {limit >> 20} MB")
     try:
         return _Machine().run(data)
     except RefusedError as error:
