@@ -181,7 +181,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
             settings,
             work.path,
             any(s.is_copied for s in segments),
-            float(index.frames.pts[frames[0]] * index.frames.time_base),
+            start_seconds=float(index.frames.pts[frames[0]] * index.frames.time_base),
         )
         if any(not s.is_copied and s.number not in done for s in segments):
             job = replace(job, looks=_looks(run, job, index, work))

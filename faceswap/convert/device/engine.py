@@ -111,7 +111,7 @@ class DeviceEngine:
             kernels: crop and paste; None = the quickest there are for the device.
         """
         self._models, self._roles, self._times, self._painted = models, roles, times, painted
-        self._device = models[0].compute.device
+        self._device, self._morph = models[0].compute.device, config.morph
         self._settings = settings or SettingsFor.everywhere(config)
         self._kernels = kernels or kernels_for(self._device)
         self._clock = StageClock(times, self._device)
@@ -268,7 +268,7 @@ class DeviceEngine:
             with self._clock.measure("network"):
                 patches = [places[i].patch for i in members]
                 found = self._batches[role.model].run(
-                    patches, partial(_run_network, self._models[role.model], role.identity)
+                    patches, partial(_run_network, self._models[role.model], role.identity, self._morph)
                 )
             outputs |= zip(members, found, strict=True)
         return [outputs[i] for i in range(len(places))]
@@ -337,7 +337,7 @@ def _by_role(places: Sequence[Place]) -> dict[Role, list[int]]:
     return members
 
 
-def _run_network(model: SwapModel, identity: str, patches: Sequence[Tensor]) -> list[_Output]:
-    output = model.swap(torch.stack(list(patches)), to=identity)
+def _run_network(model: SwapModel, identity: str, morph: float, patches: Sequence[Tensor]) -> list[_Output]:
+    output = model.swap(torch.stack(list(patches)), to=identity, morph=morph)
     masks = [None] * len(patches) if output.mask is None else list(output.mask)
     return [_Output(*each) for each in zip(output.pixels, masks, strict=True)]

@@ -44,7 +44,7 @@ def test_clips_are_those_of_the_cpu(
     source = make_clip(tmp_path / "clip.mkv", size=SIZE, num_frames=12, picture=picture, **clip)
     results = []
     for is_on_device in (False, True):
-        monkeypatch.setattr(workers, "choose", lambda device, settings, chosen=is_on_device: (chosen, None))
+        monkeypatch.setattr(workers, "choose", lambda *_, chosen=is_on_device: (chosen, None))
         output = tmp_path / f"{is_on_device}.mkv"
         settings = ConvertConfig.model_validate({"grain": "off", "figures": False, "occlusion": "off", **config})
         report = convert_clip(source, model, output, to="anna", config=settings, device="cpu")

@@ -237,7 +237,12 @@ def test_a_setting_that_was_added_since_is_not_known() -> None:
     class Later(FaceSettings):
         halo: float = 0.0
 
+    class LaterJob(ConvertConfig):
+        glow: float = 0.5
+
     assert unsupported([Later()]) == "halo 0.0"
+    assert unsupported([FaceSettings()], ConvertConfig()) is None
+    assert unsupported([FaceSettings()], LaterJob()) == "glow 0.5"
 
 
 @pytest.mark.gpu
