@@ -41,11 +41,39 @@ _SUPPORTED: Mapping[str, Callable[[Any], bool]] = {
 
 
 _OF_THE_JOB = frozenset(
-    """
-    faces track person map min_cosine mask min_face_px ffmpeg_filter codec crf preset profile pix_fmt
-    interlaced deliver copy_untouched decode video_stream watermark label label_place label_seconds
-    morph figures batch runner shots start end trim override
-    """.split()
+    [
+        "faces",
+        "track",
+        "person",
+        "map",
+        "min_cosine",
+        "mask",
+        "min_face_px",
+        "ffmpeg_filter",
+        "codec",
+        "crf",
+        "preset",
+        "profile",
+        "pix_fmt",
+        "interlaced",
+        "deliver",
+        "copy_untouched",
+        "decode",
+        "video_stream",
+        "watermark",
+        "label",
+        "label_place",
+        "label_seconds",
+        "morph",
+        "figures",
+        "batch",
+        "runner",
+        "shots",
+        "start",
+        "end",
+        "trim",
+        "override",
+    ]
 )
 """Settings of the whole job that change nothing here, or that `DeviceEngine` heeds (`batch`, `morph`)."""
 
