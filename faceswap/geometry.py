@@ -216,6 +216,7 @@ def warp(
     size: tuple[int, int],
     *,
     is_smooth: bool = False,
+    is_anchored: bool = False,
     as_float: bool = False,
     border: int = cv2.BORDER_REPLICATE,
 ) -> NDArray:
@@ -226,10 +227,14 @@ def warp(
     Args:
         image: (H, W) or (H, W, C), uint8, uint16 or float32.
         is_smooth: interpolate by Catmull-Rom's cubic instead of linearly; float32 only. Both keep ramps as they are.
+        is_anchored: what shrinks is area-filtered from the corner of `image` on, whichever part of it is needed: a little more
+            work, and the samples of a patch do not shift along a clip with the part that is seen of it.
         as_float: compute and return in float32; otherwise values are rounded to the type of `image`.
         border: OpenCV border mode for what lies outside `image`.
     """
-    x0, y0, x1, y1 = needed_rect((image.shape[0], image.shape[1]), dst_from_src, size)
+    src_size = (image.shape[0], image.shape[1])
+    is_whole = is_anchored and prefiltered_size(src_size, dst_from_src) != src_size
+    x0, y0, x1, y1 = (0, 0, *src_size[::-1]) if is_whole else needed_rect(src_size, dst_from_src, size)
     image = image[y0:y1, x0:x1]
     if as_float:
         image = image.astype(np.float32, copy=False)
@@ -283,14 +288,19 @@ def _interpolated(image: NDArray[np.float32], dst_from_src: Matrix) -> tuple[NDA
     OpenCV's own cubic (a = -3/4) bends ramps by 5 % of their slope, and older versions of it know only 32 places between
     two samples. Linear interpolation of this picture has neither fault.
     """
-    scale = float(np.linalg.norm(dst_from_src[:, :2], axis=0).max())
-    n = next(n for least, n in _PLACES if scale >= least)
+    n = num_places(dst_from_src)
     result = np.empty((n * image.shape[0], n * image.shape[1]), dtype=np.float32)
     kernels = [catmull_rom((place + 0.5) / n - 0.5) for place in range(n)]
     for y, rows in enumerate(kernels):
         for x, columns in enumerate(kernels):
             result[y::n, x::n] = cv2.sepFilter2D(image, cv2.CV_32F, columns, rows, borderType=cv2.BORDER_REPLICATE)
     return result, compose(dst_from_src, scaling(1 / n))
+
+
+def num_places(dst_from_src: Matrix) -> int:
+    """Return at how many places between two samples a warp interpolates exactly."""
+    scale = float(np.linalg.norm(dst_from_src[:, :2], axis=0).max())
+    return next(n for least, n in _PLACES if scale >= least)
 
 
 def catmull_rom(shift: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import torch
 from makers import smooth_noise
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import masks
 from faceswap.convert.device import crop, paste
 from faceswap.convert.device.places import crop_table, paste_table
 from faceswap.convert.device.planes import DevicePlanes, FrameUploader
@@ -66,7 +66,7 @@ def paste_all(
     function: Any = paste.paste,
     device: torch.device = CPU,
 ) -> list[Frame]:
-    """Return the frames with patches pasted, at most one in each; `noise` = codes added everywhere."""
+    """Return the frames with patches pasted, at most one in each; `noise` = codes added to luma and V (all planes of RGB)."""
     planes = planes_of(frames, device)
     size = where[0][1].pixels.shape[-1]
     table = paste_table(
@@ -79,11 +79,13 @@ def paste_all(
         planes.color,
         planes.device,
     )
-    assert geometry.catmull_rom(-0.25).sum() == 1
     pixels, mask = (
         torch.from_numpy(np.stack([getattr(patch, name) for _, patch in where])).to(device)
         for name in ("pixels", "mask")
     )
-    level = None if noise is None else torch.full((len(where), *table.extent(0)), noise, device=device)
-    function(planes, table, pixels, mask, level)
+    levels = paste.NO_NOISE
+    if noise is not None:
+        luma, chroma = (torch.full((len(where), *table.extent(i)), noise, device=device) for i in (0, 1))
+        levels = (luma, chroma if planes.layout.is_rgb else None, chroma)
+    function(planes, table, pixels, mask, levels)
     return [frame_of(planes, i, frame) for i, frame in enumerate(frames)]

@@ -53,15 +53,19 @@ class Grain:
             max(0, a - b) if plane else 0 for a, b in zip(self.chroma_shift, frame.layout.chroma_shift, strict=True)
         ]
         size = (-(-shape[0] >> finer[1]), -(-shape[1] >> finer[0])) if any(finer) else shape
-        random = np.random.default_rng((self.seed, plane))
         noise = np.zeros(size, dtype=np.float32)
-        for number, strength in self.planes[plane]:
-            y, x = random.integers(0, _TILE, 2)
+        for number, strength, (y, x) in self.parts(plane):
             rows, columns = ((np.arange(n) + start) % _TILE for n, start in zip(size, (y, x), strict=True))
-            noise += np.float32(strength) * _tiles()[number][rows[:, None], columns]
+            noise += np.float32(strength) * tiles()[number][rows[:, None], columns]
         if any(finer):
             noise = cv2.resize(noise, shape[::-1], interpolation=cv2.INTER_LINEAR)
         return noise * np.float32(color.code_scale(frame.color).linear[0, 0])
+
+    def parts(self, plane: int) -> list[tuple[int, float, tuple[int, int]]]:
+        """Return what the noise of a plane is the sum of: number of the tile, deviation, where in it the noise begins (y, x)."""
+        random = np.random.default_rng((self.seed, plane))
+        of_plane = self.planes[plane] if plane < len(self.planes) else ()
+        return [(number, strength, tuple(random.integers(0, _TILE, 2))) for number, strength in of_plane]
 
 
 def seed_of(frame: int, face: Face) -> int:
@@ -70,7 +74,7 @@ def seed_of(frame: int, face: Face) -> int:
 
 
 @lru_cache(maxsize=1)
-def _tiles() -> tuple[NDArray[np.float32], ...]:
+def tiles() -> tuple[NDArray[np.float32], ...]:
     """Return noise of deviation 1 of each size, that repeats without a seam."""
     white = np.random.default_rng(20).normal(0, 1, (len(_SIZES), _TILE, _TILE)).astype(np.float32)
     room, tiles = 8, []
@@ -85,7 +89,7 @@ def _tiles() -> tuple[NDArray[np.float32], ...]:
 def _energies() -> NDArray[np.float64]:
     """Return (sizes, levels): what unit noise of each size reads, squared."""
     everywhere = np.ones((_TILE, _TILE), dtype=bool)
-    return np.stack([noise_levels(tile, everywhere, NUM_LEVELS) for tile in _tiles()]) ** 2
+    return np.stack([noise_levels(tile, everywhere, NUM_LEVELS) for tile in tiles()]) ** 2
 
 
 def fitted(energies: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:

@@ -77,7 +77,7 @@ class RenderJob:
 
     def engine(self, times: StageTimes) -> SwapEngine | DeviceEngine:
         """Return an engine for progressive frames, or for fields: on the models' device where that can do what is asked."""
-        is_on_device, _ = choose(self.models[0].compute.device, self.settings.all)
+        is_on_device, _ = choose(self.models[0].compute.device, self.settings.all, self.plan.config)
         kind: type[SwapEngine | DeviceEngine] = SwapEngine
         if is_on_device:
             from faceswap.convert.device.engine import DeviceEngine
@@ -88,7 +88,7 @@ class RenderJob:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the user is told about where faces are finished."""
-        _, remark = choose(self.models[0].compute.device, self.settings.all)
+        _, remark = choose(self.models[0].compute.device, self.settings.all, self.plan.config)
         return () if remark is None else (remark,)
 
     def chosen(self, index: FaceIndex) -> Mapping[int, Sequence[Face]]:

@@ -55,7 +55,8 @@ class GraphRunner:
                 self._run(patches, identity, options)
         torch.cuda.current_stream(self._device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Another thread finishes faces meanwhile (`convert.device`); what it asks of the device is its own business.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             face, mask = self._run(patches, identity, options)
         return _Recorded(graph, patches, face, mask)
 

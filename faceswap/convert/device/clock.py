@@ -28,9 +28,10 @@ class StageClock:
                 yield
             return
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
+        stream = torch.cuda.current_stream(self._device)
+        start.record(stream)
         yield
-        end.record()
+        end.record(stream)
         self._pending.append((stage, start, end))
         self.collect()
 

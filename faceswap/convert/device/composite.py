@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from faceswap.convert.device.grain import DeviceGrainMatcher
+from faceswap.convert.device.grain import DeviceNoise
 from faceswap.convert.device.kernels import Kernels
 from faceswap.convert.device.places import PasteTable, paste_table
 from faceswap.convert.device.planes import DevicePlanes, Download, Rect
@@ -26,11 +26,10 @@ class Pasted:
     layer: DeviceLayer
     bound: Rect
     """Outside which its mask is 0, px of the patch."""
-    has_grain: bool
 
 
 def composite(
-    planes: DevicePlanes, faces: Sequence[Pasted], kernels: Kernels, grain: DeviceGrainMatcher
+    planes: DevicePlanes, faces: Sequence[Pasted], kernels: Kernels, noise: DeviceNoise
 ) -> dict[int, tuple[Rect, ...]]:
     """Paste faces into planes in place, those of a picture one over the other in their order.
 
@@ -49,13 +48,9 @@ def composite(
             planes.color,
             planes.device,
         )
-        pixels, masks, strengths = (
-            torch.stack([getattr(face.layer, name) for face in together]) for name in ("pixels", "mask", "strengths")
-        )
-        noise = None
-        if any(face.has_grain for face in together) and all(table.extent(0)):
-            noise = grain.noise(strengths, [face.layer.seed for face in together], table.extent(0), planes.color)
-        kernels.paste(planes, table, pixels, masks, noise)
+        pixels, masks = (torch.stack([getattr(face.layer, name) for face in together]) for name in ("pixels", "mask"))
+        grains = [face.layer.grain for face in together]
+        kernels.paste(planes, table, pixels, masks, noise.over(grains, planes, table))
         _note(touched, together, table)
     return {picture: (luma, chroma, chroma) for picture, (luma, chroma) in touched.items() if luma != _NOTHING}
 
@@ -83,8 +78,10 @@ def _union(a: Rect, b: Rect) -> Rect:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
-def fetch(planes: DevicePlanes, touched: Mapping[int, tuple[Rect, ...]]) -> dict[int, Touched]:
-    """Start the transfer of what was touched of each picture, all of it in one."""
+def fetch(
+    planes: DevicePlanes, touched: Mapping[int, tuple[Rect, ...]], stream: torch.cuda.Stream | None = None
+) -> dict[int, Touched]:
+    """Start the transfer of what was touched of each picture, all of it in one, on `stream` (None = the current one)."""
     parts = [
         plane[picture, y0:y1, x0:x1]
         for picture, rects in touched.items()
@@ -92,5 +89,5 @@ def fetch(planes: DevicePlanes, touched: Mapping[int, tuple[Rect, ...]]) -> dict
     ]
     if not parts:
         return {}
-    download = Download(parts)
+    download = Download(parts, stream)
     return {picture: Touched(download, 3 * i, rects) for i, (picture, rects) in enumerate(touched.items())}

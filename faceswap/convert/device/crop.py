@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from faceswap import color
@@ -31,7 +33,7 @@ def color_matrix(affine: color.Affine, device: torch.device) -> tuple[Tensor, Te
     return torch.from_numpy(affine.linear).float().to(device), torch.from_numpy(affine.offset).float().to(device)
 
 
-def _sampled(plane: Tensor, row: list[float], size: int) -> Tensor:
+def _sampled(plane: Tensor, row: NDArray[np.float64], size: int) -> Tensor:
     """Return the (S, S) samples of a (h, w) plane at one row of a table."""
     x0, y0, width, height, small_width, small_height = (int(v) for v in row[6:12])
     part = plane[y0 : y0 + height, x0 : x0 + width].float()
@@ -39,7 +41,9 @@ def _sampled(plane: Tensor, row: list[float], size: int) -> Tensor:
     return bilinear(small, row, (size, size))
 
 
-def bilinear(picture: Tensor, row: list[float], size: tuple[int, int], *, outside: float | None = None) -> Tensor:
+def bilinear(
+    picture: Tensor, row: NDArray[np.float64], size: tuple[int, int], *, outside: float | None = None
+) -> Tensor:
     """Return a (h, w) picture sampled into `size` (h, w) at the map of a table's row.
 
     Args:
@@ -61,7 +65,7 @@ def bilinear(picture: Tensor, row: list[float], size: tuple[int, int], *, outsid
     return total
 
 
-def _points(row: list[float], size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+def _points(row: NDArray[np.float64], size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return where the px of a destination lie, counted from the centre of the first sample of the source."""
     a, b, c, d, e, f = (float(v) for v in row[:6])
     y, x = (torch.arange(n, dtype=torch.float64, device=device) + 0.5 for n in size)

@@ -6,8 +6,8 @@ Nothing waits for the device but the search for what covers a face (once a batch
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -24,19 +24,20 @@ from faceswap.convert.config import ConvertConfig
 from faceswap.convert.device.clock import StageClock
 from faceswap.convert.device.composite import Pasted, composite, fetch
 from faceswap.convert.device.finish import Finisher, Swapped
-from faceswap.convert.device.grain import measure
+from faceswap.convert.device.grain import DeviceNoise
 from faceswap.convert.device.kernels import Kernels, kernels_for
 from faceswap.convert.device.places import crop_table
 from faceswap.convert.device.planes import DevicePlanes, FrameUploader, is_alike
 from faceswap.convert.device.rendered import DeviceLayers, DeviceRendered
 from faceswap.convert.engine import WARM_UP, FrameBatch, Rendered
 from faceswap.convert.face_settings import FaceSettings
-from faceswap.convert.grain import seed_of, window_of
+from faceswap.convert.grain_seen import GrainSeen, look
 from faceswap.convert.mask import MaskMaker
 from faceswap.convert.match import Looks
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.painted import PaintedMasks
 from faceswap.device import BatchSize
+from faceswap.errors import ResourceError
 from faceswap.faces.align import patch_from_frame
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
@@ -61,8 +62,8 @@ class Place:
     """Patch from frame."""
     patch: Tensor
     """(3, S, S) float32 RGB [0, 1]"""
-    noise: Tensor
-    """(2,) of the footage there (`grain.measure`); NaN = too small to tell."""
+    grain: GrainSeen
+    """Of the footage there."""
     segmentation: NDArray[np.float32] | None
     painted: NDArray[np.float32] | None
 
@@ -110,7 +111,7 @@ class DeviceEngine:
             kernels: crop and paste; None = the quickest there are for the device.
         """
         self._models, self._roles, self._times, self._painted = models, roles, times, painted
-        self._device = models[0].compute.device
+        self._device, self._morph = models[0].compute.device, config.morph
         self._settings = settings or SettingsFor.everywhere(config)
         self._kernels = kernels or kernels_for(self._device)
         self._clock = StageClock(times, self._device)
@@ -118,36 +119,38 @@ class DeviceEngine:
         self._has_memory = any(each.remembers for each in self._settings.all)
         self._looks = looks
         self._uploader = FrameUploader(self._device)
+        self._downloads = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
         self._recent: deque[Place] = deque()
-        self._batch = BatchSize(config.batch)
+        self._batches = [BatchSize(min(config.batch, model.batch or config.batch)) for model in models]
+        self._noise = DeviceNoise(self._device)
         self._finisher = self._new_finisher()
 
     @property
     def remarks(self) -> Sequence[str]:
         """What was done about the device's memory."""
-        return self._batch.remarks
+        return [remark for batch in self._batches for remark in batch.remarks]
 
     @property
     def gathered(self) -> Looks:
         """As `SwapEngine.gathered`."""
         return self._finisher.gathered
 
-    @torch.inference_mode()
     def begin_segment(self, start: int, shot: int) -> None:
         """Forget what was seen, but for the last frames before `start` of the same shot (`process`ed or `observe`d)."""
         self._finisher = self._new_finisher()
         places = [place for place in self._recent if place.shot == shot and 0 < start - place.frame <= WARM_UP]
         if places and self._has_memory:
-            self._finish(places, self._swap(places))
+            with _working_on(self._device):
+                self._finish(places, self._swap(places))
 
     def forget(self) -> None:
         """Forget all frames: what comes next does not follow on them."""
         self._recent.clear()
 
-    @torch.inference_mode()
     def observe(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> None:
         """Remember the faces of frames that belong to the segment before."""
-        self._cut(frames, faces, shots)
+        with _working_on(self._device):
+            self._cut(frames, faces, shots)
 
     def process(self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]) -> list[Rendered]:
         """Return the frames with their faces swapped, in the same order; the pictures may still be on their way.
@@ -168,18 +171,21 @@ class DeviceEngine:
                 yield self._rendered(batch)
         self._clock.collect(wait=True)
 
-    @torch.inference_mode()
     def _swapped(self, batch: FrameBatch) -> _Batch:
         """Cut the faces of some frames and run their networks."""
-        runs, places = self._cut(*batch)
-        return _Batch(batch[0], runs, places, self._swap(places))
+        with _working_on(self._device):
+            runs, places = self._cut(*batch)
+            return _Batch(batch[0], runs, places, self._swap(places))
 
-    @torch.inference_mode()
     def _rendered(self, batch: _Batch) -> list[Rendered]:
         """Match, mask and paste faces that are swapped."""
         results = [Rendered(frame, frame) for frame in batch.frames]
-        if not batch.places:
-            return results
+        if batch.places:
+            with _working_on(self._device):
+                self._render(batch, results)
+        return results
+
+    def _render(self, batch: _Batch, results: list[Rendered]) -> None:
         layers = self._finish(batch.places, batch.outputs)
         for first, planes in batch.runs:
             here = [
@@ -188,15 +194,12 @@ class DeviceEngine:
                 if first <= place.position < first + len(planes)
             ]
             with self._clock.measure("composite"):
-                faces = [
-                    Pasted(place.position - first, layer, bound, place.settings.grain != "off")
-                    for place, (layer, bound) in here
-                ]
-                arriving = fetch(planes, composite(planes, faces, self._kernels, self._finisher.grain))
+                faces = [Pasted(place.position - first, layer, bound) for place, (layer, bound) in here]
+                touched_rects = composite(planes, faces, self._kernels, self._noise)
+                arriving = fetch(planes, touched_rects, self._downloads)
             for picture, touched in arriving.items():
                 of_frame = DeviceLayers([face.layer for face in faces if face.picture == picture])
                 results[first + picture] = DeviceRendered(batch.frames[first + picture], touched, of_frame)
-        return results
 
     def _cut(
         self, frames: Sequence[Frame], faces: Sequence[Sequence[Face]], shots: Sequence[int]
@@ -243,8 +246,6 @@ class DeviceEngine:
                     self._device,
                 )
                 patches |= zip(which, self._kernels.crop(planes, table), strict=True)
-        with self._clock.measure("match"):
-            noise = measure(planes, [i for i, _ in found], [window_of(frames[i].size, face) for i, face in found])
         places = []
         for n, (i, face) in enumerate(found):
             frame, settings = frames[i], self._settings.face(frames[i].index, face.track)
@@ -255,7 +256,7 @@ class DeviceEngine:
             places.append(
                 Place(
                     first + i, frame.index, shots[i], face, self._roles[face.track], settings, matrices[n],
-                    patches[n], noise[n], self._segmenters.segment(frame, face, crops[n], settings), painted,
+                    patches[n], look(frame, face), self._segmenters.segment(frame, face, crops[n], settings), painted,
                 )
             )  # fmt: skip
         return places
@@ -266,7 +267,9 @@ class DeviceEngine:
         for role, members in _by_role(places).items():
             with self._clock.measure("network"):
                 patches = [places[i].patch for i in members]
-                found = self._batch.run(patches, partial(_run_network, self._models[role.model], role.identity))
+                found = self._batches[role.model].run(
+                    patches, partial(_run_network, self._models[role.model], role.identity, self._morph)
+                )
             outputs |= zip(members, found, strict=True)
         return [outputs[i] for i in range(len(places))]
 
@@ -283,12 +286,11 @@ class DeviceEngine:
                 faces=[place.face for place in here],
                 settings=[place.settings for place in here],
                 matrices=[place.matrix for place in here],
-                seeds=[seed_of(place.frame, place.face) for place in here],
                 shrunk=[min(1.0, geometry.scale_of(place.matrix)) for place in here],
                 originals=torch.stack([place.patch for place in here]),
                 pixels=torch.stack([outputs[i].pixels for i in members]),
                 network=None if masks[0] is None else torch.stack([mask for mask in masks if mask is not None]),
-                noise=torch.stack([place.noise for place in here]),
+                grain=[place.grain for place in here],
                 segmentations=[place.segmentation for place in here],
                 painted=[place.painted for place in here],
             )
@@ -297,6 +299,24 @@ class DeviceEngine:
 
     def _new_finisher(self) -> Finisher:
         return Finisher(self._settings.all, self._device, self._clock, self._looks)
+
+
+@contextmanager
+def _working_on(device: torch.device) -> Iterator[None]:
+    """Launch what is in the block on a device.
+
+    Raises:
+        ResourceError: its memory does not hold the batch.
+    """
+    here = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    try:
+        with torch.inference_mode(), here:
+            yield
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"the device's memory does not hold a batch of frames and faces ({str(error).splitlines()[0]}); use a smaller "
+            "--batch, or fewer --jobs"
+        ) from error
 
 
 def _alike(frames: Sequence[Frame]) -> list[tuple[int, list[Frame]]]:
@@ -317,7 +337,7 @@ def _by_role(places: Sequence[Place]) -> dict[Role, list[int]]:
     return members
 
 
-def _run_network(model: SwapModel, identity: str, patches: Sequence[Tensor]) -> list[_Output]:
-    output = model.swap(torch.stack(list(patches)), to=identity)
+def _run_network(model: SwapModel, identity: str, morph: float, patches: Sequence[Tensor]) -> list[_Output]:
+    output = model.swap(torch.stack(list(patches)), to=identity, morph=morph)
     masks = [None] * len(patches) if output.mask is None else list(output.mask)
     return [_Output(*each) for each in zip(output.pixels, masks, strict=True)]

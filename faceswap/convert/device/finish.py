@@ -12,13 +12,14 @@ from torch import Tensor
 
 from faceswap.convert.device.clock import StageClock
 from faceswap.convert.device.definition import DeviceDefinitionMatcher
-from faceswap.convert.device.grain import DeviceGrainMatcher
 from faceswap.convert.device.light import keep_light
 from faceswap.convert.device.mask import DeviceMasks, MaskBatch, faded
 from faceswap.convert.device.match import DeviceColorMatcher
 from faceswap.convert.device.planes import Rect, to_device
 from faceswap.convert.device.rendered import DeviceLayer
 from faceswap.convert.face_settings import FaceSettings
+from faceswap.convert.grain import Grain, GrainMatcher
+from faceswap.convert.grain_seen import GrainSeen
 from faceswap.convert.match import Looks
 from faceswap.types import CropSpec, Face, Matrix
 
@@ -35,8 +36,6 @@ class Swapped:
     settings: Sequence[FaceSettings]
     matrices: Sequence[Matrix]
     """Patch from frame."""
-    seeds: Sequence[int]
-    """Of the grain."""
     shrunk: Sequence[float]
     """How much smaller the patch is than the frame, at most 1: shrinking averages noise away."""
     originals: Tensor
@@ -45,8 +44,8 @@ class Swapped:
     """(B, 3, S, S) as the network gave them."""
     network: Tensor | None
     """(B, 1, S, S) [0, 1]"""
-    noise: Tensor
-    """(B, 2) float64 (`grain.measure`)."""
+    grain: Sequence[GrainSeen]
+    """Of the footage there."""
     segmentations: Sequence[NDArray[np.float32] | None]
     painted: Sequence[NDArray[np.float32] | None]
 
@@ -63,8 +62,8 @@ class Finisher:
             settings: all that faces may have. looks: as for `SwapEngine`.
         """
         self._device, self._clock = device, clock
-        self._masks, self._definition = DeviceMasks(), DeviceDefinitionMatcher(device)
-        self.grain = DeviceGrainMatcher(device)
+        self._masks, self._definition = DeviceMasks(), DeviceDefinitionMatcher()
+        self._grain = GrainMatcher()
         used = sorted({(each.match, each.match_over) for each in settings if each.match != "none"})
         self._matchers = {
             (kind, over): DeviceColorMatcher(kind, device, settled=(looks or {}).get(kind), follow=0.0)
@@ -90,22 +89,23 @@ class Finisher:
         with self._clock.measure("match"):
             new = self._matched(given, masks)
             new = keep_light(new, given.originals, masks, self._numbers([each.light for each in given.settings]))
-            fine = torch.where(given.noise[:, 0].isfinite(), given.noise[:, 0], 0)
             sharpness = self._numbers([each.sharpness for each in given.settings])
-            noise = fine * self._numbers(given.shrunk)
+            noise = self._numbers([seen.fine * shrunk for seen, shrunk in zip(given.grain, given.shrunk, strict=True)])
             new = self._definition.match(given.keys, new, given.originals, masks, noise, sharpness)
-            is_wanted = to_device(np.array([each.grain != "off" for each in given.settings]), self._device)
-            strengths = self.grain.strengths(given.keys, given.noise, is_wanted)
             alphas = faded(masks, given.faces, given.settings, given.crop)
+        grains = self._grains(given)
         return [
-            (
-                DeviceLayer(
-                    face.track, given.pixels[i], new[i], alphas[i], given.matrices[i], strengths[i], given.seeds[i]
-                ),
-                bound,
-            )
-            for i, (face, bound) in enumerate(zip(given.faces, bounds, strict=True))
+            (DeviceLayer(face.track, given.pixels[i], new[i], alphas[i], given.matrices[i], grains[i]), bounds[i])
+            for i, face in enumerate(given.faces)
         ]
+
+    def _grains(self, given: Swapped) -> list[Grain | None]:
+        is_wanted = [each.grain != "off" for each in given.settings]
+        for key, seen, wanted in zip(given.keys, given.grain, is_wanted, strict=True):
+            if wanted:
+                self._grain.observe(key, seen)
+        found = zip(given.keys, given.frames, given.faces, is_wanted, strict=True)
+        return [self._grain.grain_of(key, frame, face) if wanted else None for key, frame, face, wanted in found]
 
     def _matched(self, given: Swapped, masks: Tensor) -> Tensor:
         """Return the swapped pixels in the colours of the footage, as the settings of each face want it."""

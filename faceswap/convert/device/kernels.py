@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from faceswap.convert.device.paste import Noise
 from faceswap.convert.device.places import CropTable, PasteTable
 from faceswap.convert.device.planes import DevicePlanes
 
@@ -20,7 +21,7 @@ class Kernels:
 
     name: Literal["torch", "triton"]
     crop: Callable[[DevicePlanes, CropTable], Tensor]
-    paste: Callable[[DevicePlanes, PasteTable, Tensor, Tensor, Tensor | None], None]
+    paste: Callable[[DevicePlanes, PasteTable, Tensor, Tensor, Noise], None]
 
 
 def kernels_for(device: torch.device) -> Kernels:

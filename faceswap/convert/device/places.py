@@ -18,10 +18,11 @@ from faceswap import geometry
 from faceswap.convert.device.planes import Rect, to_device
 from faceswap.types import ColorInfo, Matrix, PlaneLayout
 
-ROW = 16
+ROW = 18
 """Numbers a face and plane: 0-5 the (2, 3) map from destination to prefiltered samples, 6-7 x and y of the first source
 sample, 8-9 width and height of the source samples that are looked at, 10-11 the same prefiltered, 12-15 the rectangle of the
-destination (x0, y0, width, height)."""
+destination (x0, y0, width, height), 16 places between two samples at which the cubic is exact (`geometry.num_places`), 17 whether
+masks are interpolated by it too."""
 
 
 class CropTable(NamedTuple):
@@ -50,7 +51,7 @@ class PasteTable(NamedTuple):
 
     def rect(self, face: int, plane: int) -> Rect:
         """Return what a face may change of a plane (0 = luma, 1 = chroma); empty = all zeros."""
-        x, y, width, height = (int(v) for v in self.host[face, plane, 12:])
+        x, y, width, height = (int(v) for v in self.host[face, plane, 12:16])
         return x, y, x + width, y + height
 
     def extent(self, plane: int) -> tuple[int, int]:
@@ -126,7 +127,9 @@ def _row(dst_from_part: Matrix, start: tuple[int, int], size: tuple[int, int], r
     dst_from_sampled = geometry.compose(dst_from_part, geometry.scaling(size[1] / width, size[0] / height))
     sampled_from_dst = geometry.compose(geometry.invert(dst_from_sampled), geometry.translation(rect[0], rect[1]))
     x0, y0, x1, y1 = rect
-    return [*sampled_from_dst.ravel(), *start, size[1], size[0], width, height, x0, y0, x1 - x0, y1 - y0]
+    places, is_smooth = geometry.num_places(dst_from_sampled), geometry.enlarges_much(dst_from_part)
+    extent = (x1 - x0, y1 - y0)
+    return [*sampled_from_dst.ravel(), *start, *size[::-1], width, height, x0, y0, *extent, places, float(is_smooth)]
 
 
 def _on_device(rows: NDArray, frames: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -103,18 +103,26 @@ class FrameUploader:
 class Download:
     """Rectangles of planes on their way to the host; nobody waits before `arrays` is asked for."""
 
-    def __init__(self, parts: Sequence[Tensor]) -> None:
-        """Start the transfer of (h, w) tensors of one dtype; they may be overwritten afterwards."""
+    def __init__(self, parts: Sequence[Tensor], stream: torch.cuda.Stream | None = None) -> None:
+        """Start the transfer of (h, w) tensors of one dtype; they may be overwritten afterwards.
+
+        Args:
+            stream: on which they are copied; None = the current one.
+        """
         self._shapes = [tuple(part.shape) for part in parts]
         flat = torch.cat([part.reshape(-1) for part in parts])
         self._event: torch.cuda.Event | None = None
+        self._host = flat
         if flat.device.type == "cuda":
+            current = torch.cuda.current_stream(flat.device)
+            stream = stream or current
+            stream.wait_stream(current)
             self._host = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True)
-            self._host.copy_(flat, non_blocking=True)
-            self._event = torch.cuda.Event()
-            self._event.record()
-        else:
-            self._host = flat
+            self._event = torch.cuda.Event(blocking=True)
+            with torch.cuda.stream(stream):
+                self._host.copy_(flat, non_blocking=True)
+                self._event.record(stream)
+            flat.record_stream(stream)
 
     def arrays(self) -> list[NDArray]:
         """Return the rectangles, once they have arrived; from any thread."""

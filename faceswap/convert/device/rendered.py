@@ -28,16 +28,12 @@ class DeviceLayer:
     mask: Tensor
     """(1, S, S)"""
     patch_from_frame: Matrix
-    strengths: Tensor
-    """(2,) of the grain; 0 = none."""
-    seed: int
+    grain: Grain | None
 
     def fetched(self) -> Layer:
         """Return it on the host."""
-        fine, coarse = self.strengths.tolist()
         raw, pixels, mask = (each.cpu().numpy() for each in (self.raw, self.pixels, self.mask))
-        grain = Grain(fine, coarse, self.seed) if fine or coarse else None
-        return Layer(self.track, raw, Patch(pixels, mask, self.patch_from_frame), grain)
+        return Layer(self.track, raw, Patch(pixels, mask, self.patch_from_frame), self.grain)
 
 
 class DeviceLayers(Sequence[Layer]):

@@ -22,14 +22,13 @@ K = TypeVar("K", bound=Hashable)
 class RunningMeans(Generic[K]):
     """One running mean of n numbers for each track."""
 
-    def __init__(self, follow: float, device: torch.device, *, starts_plain: bool = True) -> None:
+    def __init__(self, follow: float, device: torch.device) -> None:
         """Begin without memory.
 
         Args:
-            follow: share by which a mean moves to a new frame's value.
-            starts_plain: a plain mean at first, until 1 / count falls below `follow`.
+            follow: share by which a mean moves to a new frame's value; a plain mean at first, until 1 / count falls below it.
         """
-        self._follow, self._device, self._starts_plain = follow, device, starts_plain
+        self._follow, self._device = follow, device
         self._state: dict[K, tuple[Tensor, Tensor]] = {}
 
     def follow(self, keys: Sequence[K], seen: Tensor, is_valid: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,7 +53,9 @@ class RunningMeans(Generic[K]):
         order = torch.arange(len(rows), device=self._device)
         is_before = (tracks[:, None] == tracks) & (order[:, None] >= order)  # [i, j]: j is of i's track, not later
         total = is_before.double() @ counts
-        weight = torch.cat([torch.ones_like(old_counts), self._weights(total[len(known) :])]) * (counts > 0)
+        weight = torch.cat(
+            [torch.ones_like(old_counts), (1 / total[len(known) :].clamp(min=1)).clamp(min=self._follow)]
+        ) * (counts > 0)
         # [i, j] = what is left at i of what came in at j: the product of (1 - weight) over the places after j up to i.
         is_after = (tracks[:, None] == tracks) & (order[:, None] > order)
         left = torch.where(is_after, 1 - weight[:, None], 1.0).cumprod(dim=0)
@@ -67,9 +68,3 @@ class RunningMeans(Generic[K]):
     def values(self) -> dict[K, NDArray[np.float64]]:
         """Return the mean of each track of which something was seen; waits for the device."""
         return {key: mean.cpu().numpy() for key, (mean, count) in self._state.items() if float(count) > 0}
-
-    def _weights(self, total: Tensor) -> Tensor:
-        plain = 1 / total.clamp(min=1)
-        if self._starts_plain:
-            return plain.clamp(min=self._follow)
-        return torch.where(total <= 1, 1.0, self._follow).double()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from faceswap import color
 from faceswap.convert.device.crop import color_matrix
+from faceswap.convert.device.paste import NO_NOISE, Noise
 from faceswap.convert.device.places import ROW, PasteTable
 from faceswap.convert.device.planes import DevicePlanes
 
@@ -20,7 +21,7 @@ _BLOCK, _BLOCK_INTERPRETED = 128, 4096
 """px a program; on the CPU, where each statement is interpreted, few programs of many px are quicker."""
 
 
-def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tensor, noise: Tensor | None = None) -> None:
+def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tensor, noise: Noise = NO_NOISE) -> None:
     """Composite patches into planes in place; args as in `paste.paste`, the reference."""
     linear, offset = color_matrix(color.codes_from_rgb(planes.color), planes.device)
     patches, masks = patches.contiguous(), masks.contiguous()
@@ -32,24 +33,33 @@ def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tenso
         height, width = table.extent(plane)
         if not height * width:
             continue
-        is_noisy = noise is not None and (plane == 0 or planes.layout.is_rgb)
-        grain = noise if noise is not None and is_noisy else patches[:, 0]
+        # Where there is none any tensor serves: it is not read. Those that are there have one shape.
+        there = next((grain for grain in (noise[plane], noise[2 * plane]) if grain is not None), patches[:, 0])
+        grains = [there if grain is None else grain for grain in (noise[plane], noise[2 * plane])]
         _paste_kernel[(triton.cdiv(height * width, block), num_faces)](
             first, second, *first.stride(), table.rows, table.frames, patches, masks,
-            grain, grain.stride(0), grain.stride(1), linear, offset, size, width, 2.0**planes.color.bit_depth - 1,
-            plane, is_noisy, ROW, block,
+            *grains, there.stride(0), there.stride(1), linear, offset, size, width,
+            2.0**planes.color.bit_depth - 1, plane, noise[plane] is not None, noise[2 * plane] is not None, ROW, block,
         )  # fmt: skip
 
 
 @triton.jit
 def _cubic(distance):
-    """Return the weight of a sample: Catmull-Rom's cubic at quarters, linear between them (`geometry.catmull_rom(-0.25)`)."""
-    at = tl.abs(distance) * 2 + 0.5  # the quarters 1/4, 3/4, ... are 1, 2, ...
-    weight = tl.where(at < 1, 0.8671875, 0.8671875 - (at - 1) * 0.640625)
-    weight = tl.where(at < 2, weight, 0.2265625 - (at - 2) * 0.296875)
-    weight = tl.where(at < 3, weight, -0.0703125 + (at - 3) * 0.046875)
-    weight = tl.where(at < 4, weight, -0.0234375 + (at - 4) * 0.0234375)
-    return tl.where(at < 5, weight, 0.0)
+    """Return the weight of a sample: `geometry.catmull_rom`."""
+    t = tl.abs(distance)
+    near = (1.5 * t - 2.5) * t * t + 1
+    far = ((-0.5 * t + 2.5) * t - 4) * t + 2
+    return tl.where(t < 1, near, tl.where(t < 2, far, 0.0))
+
+
+@triton.jit
+def _between(at, places, last):
+    """Return the two exact places around each position, counted in samples, and the share of the second."""
+    fine = (at + 0.5) * places - 0.5
+    low = tl.floor(fine)
+    share, end = fine - low, (last + 1) * places - 1
+    first, second = tl.minimum(tl.maximum(low, 0.0), end), tl.minimum(tl.maximum(low + 1, 0.0), end)
+    return (first + 0.5) / places - 0.5, (second + 0.5) / places - 0.5, share
 
 
 @triton.jit
@@ -68,8 +78,8 @@ def _covered(i, sample, ratio):
 @triton.jit
 def _paste_kernel(
     first, second, plane_n, plane_y, plane_x, rows, frames, patches, masks,
-    noise, noise_n, noise_y, linear, offset, size, width, top,
-    PLANE: tl.constexpr, HAS_NOISE: tl.constexpr, ROW: tl.constexpr, BLOCK: tl.constexpr,
+    noise, other_noise, noise_n, noise_y, linear, offset, size, width, top,
+    PLANE: tl.constexpr, HAS_NOISE: tl.constexpr, HAS_OTHER_NOISE: tl.constexpr, ROW: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     face = tl.program_id(1)
     px = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -84,16 +94,16 @@ def _paste_kernel(
     centre_x, centre_y = x.to(tl.float32) + 0.5, y.to(tl.float32) + 0.5
     u = tl.load(row) * centre_x + tl.load(row + 1) * centre_y + tl.load(row + 2) - 0.5
     v = tl.load(row + 3) * centre_x + tl.load(row + 4) * centre_y + tl.load(row + 5) - 0.5
-    # The doubled picture ends a quarter of a sample beyond the last one, and goes on as it ends.
-    held_u = tl.minimum(tl.maximum(u, -0.25), last_x + 0.25)
-    held_v = tl.minimum(tl.maximum(v, -0.25), last_y + 0.25)
-    low_u, low_v = tl.floor(held_u), tl.floor(held_v)
+    places, is_smooth = tl.load(row + 16), tl.load(row + 17) > 0
+    first_u, second_u, share_u = _between(u, places, last_x)
+    first_v, second_v, share_v = _between(v, places, last_y)
+    low_u, low_v = tl.floor(first_u), tl.floor(first_v)
     patch, mask = patches + face.to(tl.int64) * 3 * size * size, masks + face.to(tl.int64) * size * size
     red, green, blue = tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32)
     alpha = tl.zeros([BLOCK], tl.float32)
     for step_y in range(-2, 4):
         sample_y = low_v + step_y
-        cubic_y = _cubic(held_v - sample_y)
+        cubic_y = (1 - share_v) * _cubic(first_v - sample_y) + share_v * _cubic(second_v - sample_y)
         # Outside of the patch the mask is 0, while colours go on as they end.
         linear_y = tl.where((sample_y >= 0) & (sample_y <= last_y), tl.maximum(1 - tl.abs(v - sample_y), 0.0), 0.0)
         sample_y = tl.minimum(tl.maximum(sample_y, 0.0), last_y)
@@ -102,9 +112,11 @@ def _paste_kernel(
             in_y = _covered(line, sample_y, ratio_y)
             for step_x in range(-2, 4):
                 sample_x = low_u + step_x
-                cubic = cubic_y * _cubic(held_u - sample_x)
+                cubic_x = (1 - share_u) * _cubic(first_u - sample_x) + share_u * _cubic(second_u - sample_x)
+                cubic = cubic_y * cubic_x
                 is_inside = (sample_x >= 0) & (sample_x <= last_x)
                 tent = linear_y * tl.where(is_inside, tl.maximum(1 - tl.abs(u - sample_x), 0.0), 0.0)
+                tent = tl.where(is_smooth, cubic, tent)
                 sample_x = tl.minimum(tl.maximum(sample_x, 0.0), last_x)
                 for i in range(0, taps_x):
                     column = _stretch(sample_x, ratio_x) + i
@@ -114,18 +126,22 @@ def _paste_kernel(
                     red += cubic * share * tl.load(patch + where, mask=is_read, other=0.0)
                     green += cubic * share * tl.load(patch + size * size + where, mask=is_read, other=0.0)
                     blue += cubic * share * tl.load(patch + 2 * size * size + where, mask=is_read, other=0.0)
-                    is_masked = is_px & (share > 0) & (tent > 0)
+                    is_masked = is_px & (share > 0) & (tent != 0)
                     alpha += tent * share * tl.load(mask + where, mask=is_masked, other=0.0)
+    alpha = tl.minimum(tl.maximum(alpha, 0.0), 1.0)  # the cubic reaches a little beyond
     is_written = is_px & (alpha > 0)
-    grain = tl.zeros([BLOCK], tl.float32)
+    grain, other_grain = tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32)
+    at = face.to(tl.int64) * noise_n + y * noise_y + x
     if HAS_NOISE:
-        grain += tl.load(noise + face.to(tl.int64) * noise_n + y * noise_y + x, mask=is_written, other=0.0)
+        grain += tl.load(noise + at, mask=is_written, other=0.0)
+    if HAS_OTHER_NOISE:
+        other_grain += tl.load(other_noise + at, mask=is_written, other=0.0)
     frame = tl.load(frames + face).to(tl.int64)
     line, column = y + tl.load(row + 13).to(tl.int32), x + tl.load(row + 12).to(tl.int32)
     place = frame * plane_n + line.to(tl.int64) * plane_y + column.to(tl.int64) * plane_x
     _mix(first + place, red, green, blue, alpha, grain, linear + 3 * PLANE, offset + PLANE, top, is_written)
     if PLANE == 1:
-        _mix(second + place, red, green, blue, alpha, grain, linear + 6, offset + 2, top, is_written)
+        _mix(second + place, red, green, blue, alpha, other_grain, linear + 6, offset + 2, top, is_written)
 
 
 @triton.jit

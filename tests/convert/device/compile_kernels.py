@@ -16,7 +16,7 @@ from faceswap.convert.device import triton_crop, triton_paste
 TARGETS = {"sm80": GPUTarget("cuda", 80, 32), "sm90": GPUTarget("cuda", 90, 32)}
 _POINTERS = {
     "rows": "*fp32", "frames": "*i32", "linear": "*fp32", "offset": "*fp32", "result": "*fp32",
-    "patches": "*fp32", "masks": "*fp32", "noise": "*fp32", "top": "fp32",
+    "patches": "*fp32", "masks": "*fp32", "noise": "*fp32", "other_noise": "*fp32", "top": "fp32",
 }  # fmt: skip
 _PLANES = {"luma", "u", "v", "first", "second"}
 
@@ -34,10 +34,10 @@ def compiled(kernel: Any, sample: str, constants: dict[str, int], target: GPUTar
 def main() -> None:
     for target in TARGETS.values():
         for sample in ("u8", "u16"):
-            made = compiled(triton_crop._crop_kernel, sample, {"ROW": 16, "BLOCK": 256}, target)
+            made = compiled(triton_crop._crop_kernel, sample, {"ROW": 18, "BLOCK": 256}, target)
             print("crop", target.arch, sample, len(made.asm["cubin"]))
             for plane in (0, 1):
-                constants = {"PLANE": plane, "HAS_NOISE": 1 - plane, "ROW": 16, "BLOCK": 128}
+                constants = {"PLANE": plane, "HAS_NOISE": 1, "HAS_OTHER_NOISE": plane, "ROW": 18, "BLOCK": 128}
                 made = compiled(triton_paste._paste_kernel, sample, constants, target)
                 print("paste", target.arch, sample, plane, len(made.asm["cubin"]))
 

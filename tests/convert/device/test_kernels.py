@@ -50,6 +50,17 @@ def test_paste_kernel_is_its_reference(pix_fmt: str, face) -> None:
         assert (difference > 0).mean() <= 0.001
 
 
+def test_paste_kernel_enlarges_as_its_reference() -> None:
+    frame, patch = noise_frame("yuv420p"), patch_of(face_at(64, 40, 60, angle=0.2), 16, feather=2, blur=1.5)
+    (expected,), (found,) = (
+        paste_all([frame], [(0, patch)]),
+        paste_all([frame], [(0, patch)], function=triton_kernels().paste, device=DEVICE),
+    )
+    for a, b in zip(found.planes, expected.planes, strict=True):
+        assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
+        assert (a != b).mean() <= 0.001
+
+
 def test_kernels_take_many_faces_of_many_frames() -> None:
     frames = [noise_frame("yuv420p", seed=i) for i in range(3)]
     where = [(2, FACES["turned"]), (0, FACES["small"]), (1, FACES["large"])]

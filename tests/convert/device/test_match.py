@@ -89,12 +89,11 @@ def test_matcher_is_that_of_the_cpu_over_batches(kind: str, size: int) -> None:
             assert np.abs(a - b).max() < 1e-4
 
 
-@pytest.mark.parametrize("starts_plain", [True, False])
-def test_running_means_are_what_following_one_by_one_gives(starts_plain: bool) -> None:
+def test_running_means_are_what_following_one_by_one_gives() -> None:
     random = np.random.default_rng(0)
     keys = list(random.integers(0, 3, 40))
     values, valid = random.normal(size=(40, 2)), random.random(40) > 0.3
-    means = RunningMeans(0.1, CPU, starts_plain=starts_plain)
+    means = RunningMeans(0.1, CPU)
     parts = [
         means.follow(keys[i : i + 8], torch.from_numpy(values[i : i + 8]), torch.from_numpy(valid[i : i + 8]))
         for i in range(0, 40, 8)
@@ -104,7 +103,7 @@ def test_running_means_are_what_following_one_by_one_gives(starts_plain: bool) -
     for i, key in enumerate(keys):
         if valid[i]:
             old, count = state.get(key, (values[i], 0))
-            weight = 1.0 if count == 0 else max(0.1, 1 / (count + 1)) if starts_plain else 0.1
+            weight = max(0.1, 1 / (count + 1))
             state[key] = old + weight * (values[i] - old), count + 1
         assert known[i] == (key in state)
         if key in state:

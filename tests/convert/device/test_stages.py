@@ -81,7 +81,7 @@ def test_light_is_kept_as_on_the_cpu(size: int) -> None:
     assert np.array_equal(found[2], swapped[2])
     assert np.array_equal(found[3], swapped[3])
     for a, b in zip(found, expected, strict=True):
-        assert np.abs(a - b).max() < 1e-3
+        assert np.abs(a - b).max() <= 1 / 255  # OpenCV's distances are 2 % off
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -96,7 +96,7 @@ def test_definition_is_matched_as_on_the_cpu(size: int) -> None:
         reference.match(key, new, old, mask, noise=n, strength=s)
         for key, new, old, mask, n, s in zip(keys, swapped, originals, shapes, noise, strengths, strict=True)
     ]
-    matcher = DeviceDefinitionMatcher(CPU)
+    matcher = DeviceDefinitionMatcher()
     found = matcher.match(
         keys, stacked(*swapped), stacked(*originals), stacked(*shapes), torch.tensor(noise), torch.tensor(strengths)
     ).numpy()
