@@ -22,6 +22,7 @@ from faceswap.models.probe import chosen_runner
 from faceswap.models.spec import SwapSpec
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import used_cpu_seconds
+from faceswap.provenance.consent import Subject, new_record
 from faceswap.recipes import load_recipe
 from faceswap.train.config import TrainConfig
 from faceswap.train.state import TrainState
@@ -162,7 +163,15 @@ def _untrained(model: Path, recipe: str, size: int, seed: int) -> Path:
     values["network"] = {**values.get("network", {}), "size": size}
     config = validated(TrainConfig, values, recipe)
     spec = SwapSpec(network=config.network, crop=config.crop, identities=("android", "astronaut"))
-    TrainState.create(spec, config, choose_compute("cpu")).save(model, config)
+    state = TrainState.create(spec, config, choose_compute("cpu"))
+    record = new_record(
+        Subject(name="nobody", identities=spec.identities, adult_attested=True),
+        "public_domain",
+        "faceswap bench",
+        reason="an untrained network shows nobody's face",
+    )
+    state.consents = dict.fromkeys(spec.identities, (record,))
+    state.save(model, config)
     return model
 
 

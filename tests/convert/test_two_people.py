@@ -66,6 +66,7 @@ def test_the_person_is_found_again_after_a_cut(models: list[SwapModel], tmp_path
     assert changed(clip, report.output) == [(True, False)] * 12 + [(False, True)] * 12 + [(True, False)] * 12
 
 
+@pytest.mark.usefixtures("without_watermark")
 def test_two_models_swap_two_people_in_one_pass_and_both_are_named(
     clip: Path, models: list[SwapModel], tmp_path: Path
 ) -> None:
