@@ -110,7 +110,7 @@ def test_conversion_that_goes_on_keeps_the_runner_it_began_with(tmp_path: Path, 
     assert journal_of(output).read_bytes() == first  # what was finished counts
     release(output)
     finish(process)
-    assert output.read_bytes() == whole.read_bytes()
+    assert content_of(output) == content_of(whole)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
