@@ -90,6 +90,8 @@ class Made:
     """Frames that are the source's own packets."""
     num_resumed: int
     """Frames that an earlier run had finished."""
+    watermark: str | None
+    """Id in the frames, ten hexadecimal digits; None = they have none."""
     runners: tuple[RunnerChoice, ...] = ()
     """What ran the network of each model."""
 
@@ -218,6 +220,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         frames=frames,
         num_copied=copies.num_copied if copies else 0,
         num_resumed=sum(record.stop - record.start for record in done.values()),
+        watermark=None if plan.watermark_id is None else id_text(plan.watermark_id),
     )
 
 

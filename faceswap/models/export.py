@@ -145,7 +145,7 @@ def facts_of(model: SwapModel, identity: str, is_dfm: bool, fp16: bool) -> dict[
         "color_order": "BGR" if is_dfm else "RGB",
         "precision": "fp16" if fp16 else "fp32",
         "model_sha256": model.manifest_sha256,
-        "consent_ids": json.dumps([]),
+        "consent_ids": json.dumps([record.record_id for record in model.consents.get(identity, ())]),
     }
 
 

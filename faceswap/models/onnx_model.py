@@ -26,6 +26,8 @@ from faceswap.models.bound import BoundSession
 from faceswap.models.likeness import correlations
 from faceswap.models.spec import CropSettings, NetworkSpec, SwapSpec
 from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.consent import ConsentRecord
+from faceswap.provenance.consent_store import ConsentStore
 from faceswap.types import SwapOutput
 
 _THREADS = 2
@@ -38,7 +40,8 @@ class OnnxModel(SwapModel):
     def __init__(self, path: Path, data: bytes, graph: Graph, kind: Kind, compute: Compute) -> None:
         self._path, self._graph, self._kind = path, graph, kind
         self.spec = kind.spec(graph, path)
-        self.compute, self.rejected, self.likeness, self.consents = compute, (), {}, {}
+        self.compute, self.rejected, self.likeness = compute, (), {}
+        self.consents = {name: _known_records(graph) for name in self.spec.identities}
         self.manifest_sha256 = hashlib.sha256(data).hexdigest()
         self._source: Tensor | None = None
         self._start()
@@ -167,6 +170,17 @@ def load_onnx(path: Path, compute: Compute) -> OnnxModel:
             f"{path} is no swap model of a known kind; known: {known}; it has {graph.shape_text}"
         )
     return OnnxModel(path, data, graph, kind, compute)
+
+
+def _known_records(graph: Graph) -> tuple[ConsentRecord, ...]:
+    """Return the consent records that a file names and this machine knows: the file holds ids only, records are private."""
+    try:
+        ids = json.loads(graph.metadata.get("consent_ids", "[]"))
+    except ValueError:
+        return ()
+    store = ConsentStore.of_user()
+    found = (store.get(name) for name in ids if isinstance(name, str)) if isinstance(ids, list) else ()
+    return tuple(record for record in found if record is not None)
 
 
 def _run_dfm(session: BoundSession, graph: Graph, patches: Tensor, morph: float, source: Tensor | None) -> SwapOutput:

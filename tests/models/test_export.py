@@ -76,7 +76,7 @@ def test_the_file_says_what_it_is_and_nothing_of_where_it_was_made(dfm: ExportRe
     assert (facts["identity"], facts["face_type"], facts["color_order"]) == ("bert", "whole_face", "BGR")
     assert json.loads(facts["crop"]) == CROP
     assert facts["model_sha256"] == model.manifest_sha256
-    assert json.loads(facts["consent_ids"]) == []
+    assert json.loads(facts["consent_ids"]) == [record.record_id for record in model.consents["bert"]] != []
     assert str(Path(export.__file__).parent).encode() not in dfm.path.read_bytes()
 
 
