@@ -33,9 +33,11 @@ Extent = Literal["frame", "face"]
 def watermark_id(facts: Mapping[str, Any]) -> int:
     """Return the id of the conversion that these facts describe.
 
-    Derived and not drawn, so that the same conversion gives the same file, whether it was interrupted or not.
+    Derived and not drawn, so that the same conversion gives the same file, whether it was interrupted or not. When the source
+    was copied or touched does not count.
     """
-    text = json.dumps(facts, sort_keys=True).encode()
+    lasting = {key: value for key, value in facts.items() if key != "source_mtime_ns"}
+    text = json.dumps(lasting, sort_keys=True).encode()
     return int.from_bytes(hashlib.sha256(b"watermark" + text).digest()[: ID_BITS // 8], "big")
 
 

@@ -131,6 +131,7 @@ def test_the_same_conversion_has_the_same_id_and_another_another(
 def test_ids_follow_from_all_facts() -> None:
     assert watermark_id({"a": 1, "b": 2}) == watermark_id({"b": 2, "a": 1})
     assert watermark_id({"a": 1}) != watermark_id({"a": 2})
+    assert watermark_id({"a": 1, "source_mtime_ns": 5}) == watermark_id({"a": 1, "source_mtime_ns": 6})
     assert 0 <= watermark_id({}) < 2**40
 
 
