@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from faceswap import geometry
 from faceswap.convert.deliver import compositing_channels
-from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.fields import channels_by_field
 from faceswap.convert.grid import Grid
+from faceswap.convert.rendered import Layer, Rendered
 from faceswap.faces.views import upright_from_frame
 from faceswap.media.contact_sheet import contact_sheet, stacked
 from faceswap.media.probe import ClipInfo
