@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import astronaut_picture, make_clip
-from makers import detector
+from makers import detector, tiny_consent
 from onnx_files import pixel_reader, write
 from swap_files import DIM, write_dfm, write_inswapper
 
@@ -18,6 +18,7 @@ from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.consent_store import ConsentStore
 from faceswap.provenance.verify import verify_clip
 
 SIZE = (160, 200)
@@ -39,6 +40,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_dfm_swaps_a_clip_and_the_clip_is_marked_with_it(clip: Path, tmp_path: Path) -> None:
+    ConsentStore.of_user().add(tiny_consent("Kim"))  # the file holds none
     model = SwapModel.load(write_dfm(tmp_path / "Kim.dfm"), device="cpu")
     config = ConvertConfig.model_validate(PLAIN)
     report = convert_clip(clip, model, tmp_path / "out.mkv", config=config, detector=detector())
@@ -62,6 +64,7 @@ def test_inswapper_takes_its_source_from_a_picture_on_the_command_line(clip: Pat
     words += ["-o", tmp_path / "out.mkv", "--settings", settings]
     without = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
     assert (without.returncode, "--source PICTURE" in without.stderr) == (2, True)
+    ConsentStore.of_user().add(tiny_consent("kim"))
     words += ["--source", tmp_path / "kim.png", "--id-encoder", tmp_path / "encoder.onnx"]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
