@@ -14,7 +14,7 @@ from clips import _astronaut
 from numpy.typing import NDArray
 from portraits import POINTS
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.faces.align import frame_from_canonical
 from faceswap.schemes import IBUG68, SCHEMES
 from faceswap.types import FIVE, Matrix
@@ -43,7 +43,7 @@ def crop_of_photo(size: int, pad: float) -> tuple[NDArray[np.uint8], Matrix]:
     canonical = geometry.invert(frame_from_canonical(POINTS, FIVE))
     turn = geometry.from_similarity(geometry.Similarity(np.log(size / pad), 0.1, size / 2, size * 0.42))
     matrix = geometry.compose(turn, canonical)
-    return geometry.warp(_astronaut(), matrix, (size, size)), matrix
+    return resample.warp(_astronaut(), matrix, (size, size)), matrix
 
 
 def theirs(points: NDArray) -> NDArray:

@@ -11,7 +11,7 @@ import numpy as np
 from clips import _astronaut
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.faces.align import frame_from_canonical
 from faceswap.facesets.schema import FaceRecord
 from faceswap.facesets.store import FaceSet
@@ -36,7 +36,7 @@ def portrait(crop: CropSpec = CROP, *, turn: float = 0.0, scale: float = 1.0) ->
     matrix = geometry.compose(
         geometry.patch_from_canonical(crop), geometry.invert(frame_from_canonical(landmarks, FIVE))
     )
-    rgb = geometry.warp(_astronaut(), geometry.compose(matrix, frame_from_photo), (crop.size, crop.size))
+    rgb = resample.warp(_astronaut(), geometry.compose(matrix, frame_from_photo), (crop.size, crop.size))
     box = np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
     in_crop = geometry.apply(matrix, landmarks)
     return rgb, FaceRecord("faces/x.png", "c" * 64, 0, 0, "1/25", 0, 0, 0.9, box, in_crop, matrix)

@@ -10,7 +10,7 @@ import pytest
 from makers import face_at, noise_frame
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.convert.blend import alpha_of, cut, paste
 from faceswap.faces.align import canonical_landmarks
 from faceswap.types import CropSpec, Matrix, Patch
@@ -29,7 +29,7 @@ def response(frequency: float, scale: float, degrees: float) -> float:
     y, x = np.indices((side, side)) + 0.5
     phase = 2 * np.pi * frequency * scale * (x * np.cos(0.35) + y * np.sin(0.35))
     grating = np.rint(128 + 100 * np.cos(phase)).astype(np.uint8)
-    small = geometry.warp(grating, turned(scale, degrees, side), (64, 64), as_float=True)
+    small = resample.warp(grating, turned(scale, degrees, side), (64, 64), as_float=True)
     return float(small[4:-4, 4:-4].std() * np.sqrt(2) / 100)
 
 
@@ -45,7 +45,7 @@ def test_a_large_face_is_shrunk_without_aliases(scale: float, degrees: float) ->
 
 def test_a_shrunk_edge_does_not_ring() -> None:
     edge = np.where(np.arange(1600) < 811, 50, 200).astype(np.uint8)
-    small = geometry.warp(np.tile(edge, (1600, 1)), turned(0.04, 7, 1600), (64, 64), as_float=True)
+    small = resample.warp(np.tile(edge, (1600, 1)), turned(0.04, 7, 1600), (64, 64), as_float=True)
     assert small.min() >= 50 - 1e-3
     assert small.max() <= 200 + 1e-3
 
@@ -65,7 +65,7 @@ def curve(enlarged: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
 def test_an_enlarged_edge_neither_rings_nor_falls_into_facets(scale: float) -> None:
     small = soft_edge(64, 1.0)
     side = round(64 * scale)
-    large = geometry.warp(small, geometry.scaling(scale), (side, side), is_smooth=True)
+    large = resample.warp(small, geometry.scaling(scale), (side, side), is_smooth=True)
     assert -0.01 < large.min() <= large.max() < 1.01
     # The edge's own bend is 0.24; linear interpolation has 4.7 in its corners at 25 times, two places between samples 1.9.
     assert np.abs(curve(large, scale)).max() < 0.9
@@ -84,7 +84,7 @@ def test_ramps_stay_ramps_however_much_they_are_enlarged() -> None:
     ramp = np.tile(np.arange(40, dtype=np.float32), (40, 1))
     for scale in (1.7, 5.0, 9.0, 20.0):
         side = round(40 * scale)
-        large = geometry.warp(ramp, geometry.scaling(scale), (side, side), is_smooth=True)
+        large = resample.warp(ramp, geometry.scaling(scale), (side, side), is_smooth=True)
         inner = slice(round(3 * scale), round(37 * scale))
         expected = (np.arange(side) + 0.5) / scale - 0.5
         np.testing.assert_allclose(large[side // 2, inner], expected[inner], atol=2e-2)

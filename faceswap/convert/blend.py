@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color, geometry
+from faceswap import color, geometry, resample
 from faceswap.convert.grain import Grain
 from faceswap.errors import ShapeError
 from faceswap.faces.align import patch_from_frame
@@ -99,7 +99,7 @@ def lay_rgb(picture: NDArray[np.float32], patch: Patch) -> NDArray[np.float32]:
         return picture
     result = picture.copy()
     for channel, values in zip(result, patch.pixels, strict=True):
-        new = geometry.warp(values, placed.roi_from_patch, placed.alpha.shape, is_smooth=True, is_anchored=True)
+        new = resample.warp(values, placed.roi_from_patch, placed.alpha.shape, is_smooth=True, is_anchored=True)
         channel[placed.place] += placed.alpha * (new - channel[placed.place])
     return result
 
@@ -127,9 +127,9 @@ def _placed(mask: NDArray, plane_from_patch: Matrix, size: tuple[int, ...], supp
     if x1 == x0:
         return None
     roi_from_patch = geometry.compose(geometry.translation(-x0, -y0), plane_from_patch)
-    is_smooth = geometry.enlarges_much(roi_from_patch)
+    is_smooth = resample.enlarges_much(roi_from_patch)
     size = (y1 - y0, x1 - x0)
-    alpha = geometry.warp(mask, roi_from_patch, size, is_smooth=is_smooth, is_anchored=True, border=cv2.BORDER_CONSTANT)
+    alpha = resample.warp(mask, roi_from_patch, size, is_smooth=is_smooth, is_anchored=True, border=cv2.BORDER_CONSTANT)
     if is_smooth:  # the cubic reaches a little beyond 0 and 1
         np.clip(alpha, 0, 1, out=alpha)
     return _Placed((slice(y0, y1), slice(x0, x1)), roi_from_patch, alpha)
@@ -160,7 +160,7 @@ def _paste_plane(plane: NDArray, values: NDArray, placed: _Placed | None, top: i
     if placed is None:
         return plane
     alpha, old = placed.alpha, plane[placed.place]
-    new = geometry.warp(values, placed.roi_from_patch, alpha.shape, is_smooth=True, is_anchored=True)
+    new = resample.warp(values, placed.roi_from_patch, alpha.shape, is_smooth=True, is_anchored=True)
     mixed = old + alpha * (new - old)
     if noise is not None:
         # Where both pictures show through, their grains half cancel: alpha^2 + (1 - alpha)^2 of the energy is left. So much is

@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from faceswap.convert.engine import WARM_UP
+from faceswap.convert.batches import WARM_UP
 from faceswap.convert.timecode import ClipClock, Moment
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.faces.analyse import analyse

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from faceswap.color import code_scale
 from faceswap.convert import blend
-from faceswap.convert.engine import Layer, Rendered
+from faceswap.convert.rendered import Layer, Rendered
 from faceswap.media.encode_plan import EncodeSettings
 from faceswap.media.h273 import BT709, STUDIO_RANGE
 from faceswap.media.layouts import layout_of

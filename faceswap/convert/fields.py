@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap import geometry
-from faceswap.convert.engine import FrameBatch, Rendered
+from faceswap.convert.batches import FrameBatch
+from faceswap.convert.rendered import Rendered
 from faceswap.errors import ShapeError
 from faceswap.faces.fields import PARITIES, combing, face_in_field, lateness, moved
 from faceswap.media.planes import field_of, weave

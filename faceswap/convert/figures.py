@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from faceswap.convert.casting import Casting
-from faceswap.convert.make import Made
 from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.run import Made
 from faceswap.errors import FaceswapError
 from faceswap.evaluate.sampled import sampled_figures
 from faceswap.evaluate.summary import FaceFigures

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color, geometry
+from faceswap import color, geometry, resample
 from faceswap.figures.detail import noise_answer, noise_levels
 from faceswap.types import Face, Frame, Matrix
 
@@ -111,7 +111,7 @@ def shared_texture(earlier: GrainSeen, later: GrainSeen) -> NDArray[np.float64] 
     if min(earlier.window.shape + later.window.shape) < 4 * _MIN_SIDE or not later.is_visible:
         return None
     later_from_earlier = geometry.compose(later.window_from_face, geometry.invert(earlier.window_from_face))
-    carried = geometry.warp(earlier.window, later_from_earlier, later.window.shape, is_smooth=True)
+    carried = resample.warp(earlier.window, later_from_earlier, later.window.shape, is_smooth=True)
     pairs = [(carried, later.window)]
     for _ in range(1, NUM_LEVELS):
         pairs.append((_halved(pairs[-1][0]), _halved(pairs[-1][1])))

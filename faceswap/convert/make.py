@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from faceswap import __version__
 from faceswap.convert.assembly import Assembly
 from faceswap.convert.casting import Casting
 from faceswap.convert.check import CopyMismatchError
-from faceswap.convert.config import CASTING_SETTINGS
-from faceswap.convert.mask_files import files_used, painted_masks
+from faceswap.convert.mask_files import painted_masks
 from faceswap.convert.match import Looks
 from faceswap.convert.network import settle_runners
 from faceswap.convert.outputs import deliver_timeline, outputs_of, publish, write_outputs
@@ -21,6 +16,7 @@ from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.products import products_of
 from faceswap.convert.range import span
+from faceswap.convert.run import ConvertRun, Made, job_facts, require_same_files, require_same_input
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.shot_look import LOOKS_FILE, look_at_shots, read_looks, write_looks
@@ -36,64 +32,11 @@ from faceswap.errors import (
     UnsupportedInputError,
     UsageError,
 )
-from faceswap.faces.cache import index_digest
 from faceswap.faces.index import FaceIndex
-from faceswap.files import disk_errors_named, file_state, require_space
-from faceswap.interrupt import StopRequest
-from faceswap.media.libraries import library_versions
+from faceswap.files import disk_errors_named, require_space
 from faceswap.media.sequence import PICTURES
-from faceswap.models.probe import RunnerChoice
-from faceswap.models.swap_model import SwapModel
-from faceswap.progress import OnProgress, Progress, StageTimes
-from faceswap.provenance.mark_id import id_text, mark_id
-from faceswap.provenance.signer import installation_signer
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertRun:
-    """One conversion while it runs."""
-
-    plan: ConvertPlan
-    models: tuple[SwapModel, ...]
-    jobs: int
-    overwrite: bool
-    times: StageTimes
-    on_progress: OnProgress
-    stop: StopRequest
-
-    def watch(self, stage: str, done: int, total: int) -> None:
-        """Report progress of a stage after rendering.
-
-        Raises:
-            InterruptedRunError: a signal came; all segments are finished.
-        """
-        self.on_progress(Progress(stage, done, total))
-        if self.stop:
-            raise InterruptedRunError(
-                f"stopped while putting {self.plan.output} together; all of it is rendered and kept in "
-                f"{self.plan.work_path}; repeat the command to go on from there",
-                self.stop.signal_number,
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What there is to say of a finished output."""
-
-    notes: tuple[str, ...]
-    checks: Mapping[str, str]
-    delivered: tuple[Path, ...]
-    """Everything that was written, the clip first."""
-    frames: tuple[int, int]
-    """The source's frames that are in it, half-open."""
-    num_copied: int
-    """Frames that are the source's own packets."""
-    num_resumed: int
-    """Frames that an earlier run had finished."""
-    watermark: str | None
-    """Id in the frames, ten hexadecimal digits; None = they have none."""
-    runners: tuple[RunnerChoice, ...] = ()
-    """What ran the network of each model."""
+from faceswap.progress import Progress
+from faceswap.provenance.mark_id import id_text
 
 
 def make_output(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor) -> Made:
@@ -143,7 +86,7 @@ def _plan_copies(run: ConvertRun, index: FaceIndex, casting: Casting) -> CopyPla
         raise _NothingToCopyError("the label is drawn on every frame")
     if plan.picture != plan.input:
         raise _NothingToCopyError("its picture went through a filter")
-    if facts_in(plan.work_path) == _job_facts(run, casting, None):
+    if facts_in(plan.work_path) == job_facts(run, casting, None):
         raise _NothingToCopyError(
             "an earlier run found that copied parts do not fit, and has begun to encode everything"
         )
@@ -170,7 +113,7 @@ def wanted_frames(plan: ConvertPlan, index: FaceIndex) -> tuple[int, int]:
 
 
 def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: SettingsFor, copies: CopyPlan | None) -> Made:
-    facts = _job_facts(run, casting, copies)
+    facts = job_facts(run, casting, copies)
     plan = run.plan.with_id(facts["id"])
     frames = wanted_frames(plan, index)
     painted = painted_masks(plan, index, casting, settings)
@@ -195,10 +138,10 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         outputs = outputs_of(products, work)
         try:
             assembly = Assembly(plan, work, segments, index, frames, copies, run.watch)
-            _require_same_input(plan)
-            _require_same_files(plan, facts["files"])
+            require_same_input(plan)
+            require_same_files(plan, facts["files"])
             dropped, checks = write_outputs(outputs, assembly)
-            _require_same_input(plan)
+            require_same_input(plan)
             sign_outputs(outputs, plan, work.path / "signed.tmp", frames[1] - frames[0], run.watch)
             work.note_publishing([name for output in outputs for name in output.names])
             register_outputs(outputs, plan, casting.identities)
@@ -234,50 +177,6 @@ def _looks(run: ConvertRun, job: RenderJob, index: FaceIndex, work: WorkFolder) 
         with disk_errors_named(path):
             write_looks(path, looks)
     return looks
-
-
-def _require_same_input(plan: ConvertPlan) -> None:
-    """Raise FaceswapError when the input was replaced or written to: its other streams would not fit the pictures."""
-    if not plan.input.is_file():
-        raise UsageError(f"{plan.input} is gone; put it back and repeat the command: what is rendered is kept")
-    if file_state(plan.input) != plan.input_state:
-        raise FaceswapError(f"{plan.input} changed while it was converted, so nothing was written; repeat the command")
-
-
-def _require_same_files(plan: ConvertPlan, before: Mapping[str, str]) -> None:
-    """Raise FaceswapError when painted masks or networks were changed meanwhile: segments would not fit each other."""
-    if files_used(plan.config) != before:
-        raise FaceswapError(
-            f"the masks or networks for {plan.input} changed while it was converted, so nothing was written; repeat the command"
-        )
-
-
-def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> dict[str, Any]:
-    """Return everything that the segments depend on: a work folder with other facts is of no use."""
-    plan = run.plan
-    facts = {
-        "version": __version__,
-        "source": plan.fingerprint,
-        "source_mtime_ns": plan.input_state[2],
-        "faces": index_digest(plan.index_path),
-        "models": [model.manifest_sha256 for model in run.models],
-        "compute": str(run.models[0].compute),
-        "runners": [[model.runner, model.batch] for model in run.models],
-        "casting": casting.facts(run.models),
-        "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
-        "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
-        "files": files_used(plan.config),
-        "mark": plan.with_id("").mark.to_json(),
-        "has_watermark": plan.watermark_id is not None,
-        "container": plan.encode.muxer,
-        "copied": [list(r) for r in copies.runs] if copies else [],
-        "libraries": library_versions(),
-    }
-    # Said in other words, a conversion is still the same one: its id follows from who becomes whom, not from the options,
-    # and not from when the source was copied.
-    lasting = {name: value for name, value in facts.items() if name != "source_mtime_ns"}
-    facts["id"] = id_text(mark_id(installation_signer().secret, [json.dumps(lasting, sort_keys=True)]))
-    return json.loads(json.dumps(facts))
 
 
 def _render(

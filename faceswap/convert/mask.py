@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.painted import PaintedMasks
 from faceswap.faces.align import canonical_from_frame, canonical_landmarks
@@ -91,7 +91,7 @@ class MaskMaker:
             geometry.patch_from_canonical(crop), geometry.invert(network.patch_from_canonical)
         )
         # What the network does not see lies outside every hull, so its edge may go on there.
-        found = geometry.warp(network.segment(picture[None])[0], crop_from_network, (crop.size, crop.size))
+        found = resample.warp(network.segment(picture[None])[0], crop_from_network, (crop.size, crop.size))
         return np.clip(found, 0, 1)[None]
 
     def make(self, given: MaskInput, crop: CropSpec) -> NDArray[np.float32]:

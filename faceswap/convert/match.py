@@ -7,10 +7,12 @@ each frame; or it is settled before for a whole shot (`shot_look`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.match_kinds import KINDS, Vector
 
 MIN_AREA = 16.0
@@ -20,6 +22,9 @@ Key = tuple[int, int]
 """(shot, track)."""
 Looks = Mapping[str, Mapping[Key, Vector]]
 """By kind of match: the colours of tracks over their whole shots."""
+
+
+M_co = TypeVar("M_co", covariant=True)
 
 
 class ColorMatcher:
@@ -72,3 +77,32 @@ class ColorMatcher:
         state = self._state.setdefault(key, seen)
         # A plain mean at first: otherwise the first frame alone would count as much as the next dozen.
         self._state[key] = state + max(self._follow_share, 1 / count) * (seen - state)
+
+
+class Matcher(Protocol):
+    """`ColorMatcher`, or the device's."""
+
+    @property
+    def seen(self) -> Mapping[Key, Vector]: ...
+
+
+class _MakeMatcher(Protocol[M_co]):
+    def __call__(self, kind: str, *, settled: Mapping[Key, Vector] | None, follow: float | None) -> M_co: ...
+
+
+def matchers_for(
+    settings: Sequence[FaceSettings], looks: Looks | None, make: _MakeMatcher[M_co]
+) -> dict[tuple[str, str], M_co]:
+    """Return a matcher without memory for each (kind, stretch of time) that faces may be matched by."""
+    used = {(each.match, each.match_over) for each in settings if each.match != "none"}
+    return {
+        (kind, over): make(kind, settled=(looks or {}).get(kind), follow=0.0)
+        if over == "shot"
+        else make(kind, settled=None, follow=None)
+        for kind, over in sorted(used)
+    }
+
+
+def gathered_looks(matchers: Mapping[tuple[str, str], Matcher]) -> Looks:
+    """Return what matchers know of tracks whose colours are those of their shot."""
+    return {kind: dict(matcher.seen) for (kind, over), matcher in matchers.items() if over == "shot"}

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.convert.painted_files import PaintedFiles, read_mask
 from faceswap.faces.align import patch_from_frame
 from faceswap.faces.index import FaceIndex
@@ -100,8 +100,8 @@ class PaintedMasks:
         side = min(crop.size, _FLOW_SIDE)
         scale = geometry.scaling(side / crop.size)
         small_from_view = geometry.compose(scale, geometry.patch_from_patch(crop, _VIEW))
-        then = geometry.warp(key.grey, small_from_view, (side, side))
-        mask = geometry.warp(key.mask.astype(np.float32) / 255, small_from_view, (side, side))
+        then = resample.warp(key.grey, small_from_view, (side, side))
+        mask = resample.warp(key.mask.astype(np.float32) / 255, small_from_view, (side, side))
         now = cv2.resize(_grey(patch.pixels), (side, side), interpolation=cv2.INTER_AREA)
         flow = _flow(now, then)
         grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=2).astype(np.float32)
@@ -191,7 +191,7 @@ def _cut_mask(
     patch_from_mask = geometry.compose(
         patch_from_picture, geometry.compose(picture_from_stored, geometry.invert(displayed))
     )
-    return np.clip(geometry.warp(mask, patch_from_mask, (side, side)), 0, 1)
+    return np.clip(resample.warp(mask, patch_from_mask, (side, side)), 0, 1)
 
 
 def _grey(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -11,10 +11,11 @@ from faceswap.convert.cast import CastingDesk, People
 from faceswap.convert.casting import Casting, casting_rows
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.figures import measure_result
-from faceswap.convert.make import ConvertRun, make_output
+from faceswap.convert.make import make_output
 from faceswap.convert.overrides import SettingsFor
 from faceswap.convert.plan import ConvertPlan, plan_convert, with_filter
 from faceswap.convert.report import ConvertReport
+from faceswap.convert.run import ConvertRun
 from faceswap.convert.safeguard import NOT_INSTALLED, Safeguard, installed_safeguard, opencv_note
 from faceswap.convert.select import chosen_faces
 from faceswap.convert.settings_file import write_settings

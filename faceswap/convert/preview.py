@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from faceswap.convert.batches import WARM_UP
 from faceswap.convert.cast import CastingDesk, People
 from faceswap.convert.casting import Casting
 from faceswap.convert.clip_part import ClipPart, part_around
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.engine import WARM_UP, Rendered
 from faceswap.convert.grid import Grid, grid_of
 from faceswap.convert.make import wanted_frames
 from faceswap.convert.mask_files import painted_masks
@@ -22,6 +22,7 @@ from faceswap.convert.pipeline import loaded_models, people_of
 from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.preview_checks import known_index, plan_preview, require_whole_index, require_writable
 from faceswap.convert.preview_sheet import Kind, SheetPlan, View, sheet_of
+from faceswap.convert.rendered import Rendered
 from faceswap.convert.safeguard import require_decent
 from faceswap.convert.segments import Segment, plan_segments
 from faceswap.convert.select import chosen_faces

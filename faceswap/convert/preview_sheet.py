@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.convert.deliver import compositing_channels
-from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.fields import channels_by_field
 from faceswap.convert.grid import Grid
+from faceswap.convert.rendered import Layer, Rendered
 from faceswap.faces.views import upright_from_frame
 from faceswap.media.contact_sheet import contact_sheet, stacked
 from faceswap.media.probe import ClipInfo
@@ -120,7 +120,7 @@ def _around(layer: Layer, rendered: Rendered, info: ClipInfo) -> Cut:
 
     def cut(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         planes = [
-            geometry.warp(plane.astype(np.float32), to_cell, (shown, shown), is_smooth=True)
+            resample.warp(plane.astype(np.float32), to_cell, (shown, shown), is_smooth=True)
             for plane in cv2.split(picture)
         ]
         return np.clip(np.rint(np.stack(planes, axis=2)), 0, 255).astype(np.uint8)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap.convert.deliver import DRAWINGS, blank_frame, compositing_channels, drawn_info
-from faceswap.convert.engine import Rendered
 from faceswap.convert.fields import channels_by_field, draw_by_field
 from faceswap.convert.names import product_path
 from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.rendered import Rendered
 from faceswap.convert.seal import Seal
 from faceswap.files import sha256_file
 from faceswap.media.encode_plan import EncodePlan, plan_encode

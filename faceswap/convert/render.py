@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from faceswap.convert.batches import WARM_UP
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.engine import WARM_UP, Rendered
 from faceswap.convert.feed import FrameFeed
 from faceswap.convert.fields import Engine
 from faceswap.convert.products import Product, VideoProduct
+from faceswap.convert.rendered import Rendered
 from faceswap.convert.segments import Segment
 from faceswap.convert.work import SegmentRecord, WorkFolder
 from faceswap.errors import InterruptedRunError

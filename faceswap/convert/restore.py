@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.convert import blend
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.faces.align import canonical_from_frame
@@ -121,7 +121,7 @@ def _enlarged(crop: CropSpec, network: FaceRestorer) -> CropSpec:
 
 
 def _warped(plane: NDArray, matrix: Matrix, size: int) -> NDArray[np.float32]:
-    return geometry.warp(np.ascontiguousarray(plane), matrix, (size, size), is_smooth=True)
+    return resample.warp(np.ascontiguousarray(plane), matrix, (size, size), is_smooth=True)
 
 
 def _inside(side: int, large_from_found: Matrix, size: int) -> NDArray[np.float32]:
@@ -130,4 +130,4 @@ def _inside(side: int, large_from_found: Matrix, size: int) -> NDArray[np.float3
     whole = np.zeros((side, side), dtype=np.float32)
     whole[rim:-rim, rim:-rim] = 1
     whole = cv2.blur(whole, (2 * rim - 1, 2 * rim - 1), borderType=cv2.BORDER_CONSTANT)
-    return geometry.warp(whole, large_from_found, (size, size), border=cv2.BORDER_CONSTANT)
+    return resample.warp(whole, large_from_found, (size, size), border=cv2.BORDER_CONSTANT)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.convert import blend
-from faceswap.convert.engine import Rendered
 from faceswap.convert.fields import channels_by_field
 from faceswap.convert.plan import ConvertPlan
+from faceswap.convert.rendered import Rendered
 from faceswap.media.encode_plan import EncodePlan
 from faceswap.media.encoders import ENCODERS
 from faceswap.provenance.label import Label

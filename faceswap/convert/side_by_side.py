@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from faceswap.convert.engine import FrameBatch, Rendered
+from faceswap.convert.batches import FrameBatch
 from faceswap.convert.fields import Engine
 from faceswap.convert.render import SegmentRenderer
+from faceswap.convert.rendered import Rendered
 from faceswap.convert.segments import Segment
 from faceswap.convert.workers import RenderJob
 from faceswap.faces.index import FaceIndex

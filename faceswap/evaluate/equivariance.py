@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.models.swap_model import SwapModel
 
 _SHIFTS = (0.25, 0.5, 0.75, 1.0)
@@ -43,7 +43,7 @@ def _outputs(model: SwapModel, patches: NDArray, to: str) -> NDArray[np.float32]
 def _shifted(patch: NDArray, dx: float, dy: float) -> NDArray[np.float32]:
     size = patch.shape[-1]
     matrix = geometry.translation(dx, dy)
-    return np.stack([geometry.warp(plane, matrix, (size, size), is_smooth=True) for plane in patch])
+    return np.stack([resample.warp(plane, matrix, (size, size), is_smooth=True) for plane in patch])
 
 
 def _shift_between(before: NDArray, after: NDArray) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.errors import UsageError
 from faceswap.faces.base import IdentityEncoder
 from faceswap.facesets.schema import FaceRecord
@@ -97,7 +97,7 @@ def _patch_of(faceset: FaceSet, record: FaceRecord, encoder: IdentityEncoder) ->
         raise UsageError(f"{faceset.path / record.file} is missing or damaged; extract the clip again")
     stored: CropSpec = faceset.crop
     matrix = geometry.compose(encoder.patch_from_canonical, geometry.invert(geometry.patch_from_canonical(stored)))
-    return geometry.warp(np.ascontiguousarray(bgr[:, :, ::-1]), matrix, (encoder.size, encoder.size))
+    return resample.warp(np.ascontiguousarray(bgr[:, :, ::-1]), matrix, (encoder.size, encoder.size))
 
 
 def identity_figures(after: NDArray, before: NDArray, actor: Actor) -> dict[str, float]:

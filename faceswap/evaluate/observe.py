@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color, geometry, masks
+from faceswap import color, geometry, masks, resample
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.faces.base import Detection
 from faceswap.faces.pose import pose_of
@@ -107,7 +107,7 @@ class Observer:
         is_core = (place.alpha > 0.9) & (place.eyes + place.mouth < 0.01)
         is_outside = place.alpha < 0.01
         inside, outside = ([detail.grain(y, region) for y in luma] for region in (is_core, is_outside))
-        patches = [geometry.warp(y, place.patch_from_roi, (_CROP.size, _CROP.size)) for y in luma]
+        patches = [resample.warp(y, place.patch_from_roi, (_CROP.size, _CROP.size)) for y in luma]
         eye_box, mouth_box = _boxes()
         return Observation(
             frame=before.index,
@@ -182,7 +182,7 @@ def _place_of(frame: Frame, face: Face, alpha: NDArray | None) -> _Place | None:
         return None
     to_roi = geometry.translation(-x0, -y0)
     roi_from_patch = geometry.compose(to_roi, frame_from_patch)
-    mask = alpha[y0:y1, x0:x1] if alpha is not None else geometry.warp(hull[0], roi_from_patch, size)
+    mask = alpha[y0:y1, x0:x1] if alpha is not None else resample.warp(hull[0], roi_from_patch, size)
     mask = mask.astype(np.float32)
     if np.count_nonzero(mask > 0.5) < 64 or np.count_nonzero(mask < 0.5) < 64:
         return None

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.faces.align import frame_from_canonical
 from faceswap.types import Matrix
 
@@ -31,7 +31,7 @@ def describe(picture: NDArray[np.uint8], landmarks: NDArray[np.float64], scheme:
     scale = _SIZE / _SIDE
     patch_from_canonical = np.array([[scale, 0, _SIZE / 2], [0, scale, _SIZE / 2 - scale * _BELOW_EYES]])
     matrix: Matrix = geometry.compose(patch_from_canonical, geometry.invert(frame_from_canonical(landmarks, scheme)))
-    patch = geometry.warp(picture, matrix, (_SIZE, _SIZE)).astype(np.float32)
+    patch = resample.warp(picture, matrix, (_SIZE, _SIZE)).astype(np.float32)
     luma = patch @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     grid = cv2.resize(luma, (_SHAPE_GRID, _SHAPE_GRID), interpolation=cv2.INTER_AREA).ravel()
     shape = grid - grid.mean()

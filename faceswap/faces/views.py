@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import color, geometry
+from faceswap import color, geometry, resample
 from faceswap.types import Frame, Matrix
 
 Orientation = NDArray[np.float64] | None
@@ -43,7 +43,7 @@ def render_view(frame: Frame, view_from_frame: Matrix, size: tuple[int, int]) ->
 def _sampled(frame: Frame, view_from_frame: Matrix, size: tuple[int, int], *, as_float: bool) -> list[NDArray]:
     chroma = geometry.compose(view_from_frame, geometry.luma_from_chroma(frame.layout.chroma_shift, frame.color.siting))
     return [
-        geometry.warp(plane, matrix, size, as_float=as_float)
+        resample.warp(plane, matrix, size, as_float=as_float)
         for plane, matrix in zip(frame.planes[:3], (view_from_frame, chroma, chroma), strict=True)
     ]
 

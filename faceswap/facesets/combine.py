@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.errors import UnsupportedInputError, UsageError
 from faceswap.facesets.crops import JPEG_QUALITY
 from faceswap.facesets.looking import link_or_copy
@@ -157,7 +157,7 @@ def _with_file(result: FaceSet, origin: FaceSet, record: FaceRecord) -> FaceReco
     if picture is None:
         raise UnsupportedInputError(f"{origin.path / record.file} is missing or damaged; `faceset measure` lists such")
     size = (result.crop.size, result.crop.size)
-    cut = geometry.warp(picture, matrix, size)
+    cut = resample.warp(picture, matrix, size)
     path.write_bytes(encode_picture(path.suffix, cut, jpeg_quality=JPEG_QUALITY))
     return replace(
         record,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.faces.pose import pose_of
 from faceswap.facesets.schema import FaceRecord, Figures
 from faceswap.schemes import anchors_of
@@ -77,7 +77,7 @@ def face_view(
     """Return the view of a crop, (160, 160, 3) uint8 RGB, and the face's outline in it, (160, 160) [0, 1]."""
     view_from_canonical = geometry.patch_from_canonical(VIEW)
     canonical_from_patch = geometry.invert(geometry.patch_from_canonical(crop))
-    view = geometry.warp(rgb, geometry.compose(view_from_canonical, canonical_from_patch), (VIEW.size, VIEW.size))
+    view = resample.warp(rgb, geometry.compose(view_from_canonical, canonical_from_patch), (VIEW.size, VIEW.size))
     anchors = geometry.apply(canonical_from_patch, anchors_of(landmarks, scheme))
     return view, masks.face_hull(anchors, VIEW)[0]
 

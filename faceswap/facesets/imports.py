@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.errors import FaceswapError, NoFaceError, ResourceError, UnsupportedInputError, UsageError
 from faceswap.faces.align import frame_from_canonical
 from faceswap.faces.analyse import clip_fingerprint
@@ -87,7 +87,7 @@ class _Import:
         lost = _share_outside(picture.shape[:2], patch_from_picture, crop.size)
         if lost > 0.001:
             self.missing.append(lost)
-        rgb = geometry.warp(picture, patch_from_picture, (crop.size, crop.size))
+        rgb = resample.warp(picture, patch_from_picture, (crop.size, crop.size))
         crop_from_frame = face.crop_from_frame if face.crop_from_frame is not None else geometry.translation(0, 0)
         frame, track = place
         name = f"faces/{clip[:8]}-{frame:06d}-{track}.jpg"

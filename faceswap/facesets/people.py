@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.faces.base import IdentityEncoder
 from faceswap.facesets.figures import looks_as_vectors
 from faceswap.facesets.measure import measured_records, read_crop
@@ -215,4 +215,4 @@ def _patch(faceset: FaceSet, record: FaceRecord, encoder: IdentityEncoder) -> ND
     patch_from_crop = geometry.compose(
         encoder.patch_from_canonical, geometry.invert(geometry.patch_from_canonical(faceset.crop))
     )
-    return geometry.warp(rgb, patch_from_crop, (encoder.size, encoder.size))
+    return resample.warp(rgb, patch_from_crop, (encoder.size, encoder.size))

@@ -34,6 +34,7 @@ def test_convert_bench_reports_every_stage_of_every_case_and_its_circumstances(
     assert min(figures[name] for name in positive) > 0
     assert figures["runner"] in figures["ms_a_face_by_runner"]
     assert result["circumstances"]["versions"]["torch"]
+    assert not {"device_idle_share", "peak_vram_mb"} & set(figures)  # of a GPU only
 
 
 def test_cases_follow_from_the_device_and_from_what_is_said() -> None:

@@ -9,7 +9,7 @@ from onnx_files import pixel_reader, write
 from shared_networks import shared_networks
 from skimage.data import astronaut
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.faces.align import frame_from_canonical
 from faceswap.faces.base import IdentityEncoder
 from faceswap.faces.registry import make_encoder
@@ -28,7 +28,7 @@ def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def patch_of(encoder: IdentityEncoder, picture: np.ndarray) -> np.ndarray:
     face = detector().detect(picture[None])[0][0]
     matrix = geometry.compose(encoder.patch_from_canonical, geometry.invert(frame_from_canonical(face.landmarks, FIVE)))
-    return geometry.warp(picture, matrix, (encoder.size, encoder.size))
+    return resample.warp(picture, matrix, (encoder.size, encoder.size))
 
 
 def test_vectors_have_length_one(encoder: IdentityEncoder) -> None:

@@ -11,7 +11,7 @@ from onnx_files import planted, write
 from shared_networks import shared_networks
 from skimage.data import astronaut
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.faces.base import Landmarker
 from faceswap.faces.pose import frame_from_network_view
 from faceswap.faces.registry import make_landmarker
@@ -51,7 +51,7 @@ def view_of(landmarker: Landmarker, picture: np.ndarray) -> tuple[np.ndarray, np
     matrix = geometry.compose(
         landmarker.patch_from_canonical, geometry.invert(frame_from_network_view(face.landmarks, FIVE))
     )
-    return geometry.warp(picture, matrix, (landmarker.size, landmarker.size)), matrix
+    return resample.warp(picture, matrix, (landmarker.size, landmarker.size)), matrix
 
 
 def test_name_carries_a_version(landmarker: Landmarker) -> None:
@@ -96,7 +96,7 @@ def test_anchors_lie_where_eyes_nose_and_mouth_are(real: Landmarker) -> None:
 def test_points_stay_on_the_face_when_it_moves_in_the_view(real: Landmarker) -> None:
     patch, matrix = view_of(real, astronaut())
     moved = geometry.compose(geometry.translation(6.5, -4.5), matrix)
-    shifted = geometry.warp(astronaut(), moved, (real.size, real.size))
+    shifted = resample.warp(astronaut(), moved, (real.size, real.size))
     (a, _), (b, _) = real.landmarks(np.stack([patch, shifted]))
     # A half-pixel mistake would show as (0.5, 0.5) in the mean.
     np.testing.assert_allclose((b - a).mean(axis=0), [6.5, -4.5], atol=1.2)

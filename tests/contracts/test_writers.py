@@ -13,8 +13,8 @@ import pytest
 from clips import make_clip
 from makers import encode_clip
 
-from faceswap.convert.engine import Rendered
 from faceswap.convert.products import SequenceProduct
+from faceswap.convert.rendered import Rendered
 from faceswap.media.encode_plan import EncodeSettings, plan_encode
 from faceswap.media.encoders import ENCODERS, find_encoder
 from faceswap.media.pictures import encode_picture

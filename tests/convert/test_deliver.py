@@ -17,9 +17,9 @@ from faceswap.config import validated
 from faceswap.convert import blend
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.deliver import raw_rgb
-from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.names import product_paths
 from faceswap.convert.products import VideoProduct, compositing_product
+from faceswap.convert.rendered import Layer, Rendered
 from faceswap.convert.seal import Seal
 from faceswap.errors import UsageError
 from faceswap.media.probe import ClipInfo, probe

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from faceswap import geometry, masks
 from faceswap.convert import blend
 from faceswap.convert.deliver import compositing_channels, overlay
-from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.fields import FieldEngine, channels_by_field, draw_by_field, engine_for, weave_fields
+from faceswap.convert.rendered import Layer, Rendered
 from faceswap.errors import ShapeError
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.faces.fields import combing, face_in_field, lateness, moved

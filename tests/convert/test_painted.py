@@ -13,7 +13,7 @@ from clips import make_clip
 from makers import face_at, smooth_noise, table_of
 from numpy.typing import NDArray
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.convert import blend
 from faceswap.convert.painted import PaintedMasks, prepare_painted
 from faceswap.convert.painted_files import find_painted, read_mask
@@ -81,7 +81,7 @@ def in_patch(painted: PaintedMasks, frame: Frame, face: Face) -> NDArray | None:
 
 def expected(frame: Frame, face: Face, mask: NDArray) -> NDArray:
     matrix = blend.cut(frame, face, CROP).patch_from_frame
-    return geometry.warp(mask.astype(np.float32) / 255, matrix, (64, 64))[None]
+    return resample.warp(mask.astype(np.float32) / 255, matrix, (64, 64))[None]
 
 
 def test_masks_are_named_by_the_number_at_the_end(tmp_path: Path) -> None:
@@ -249,14 +249,14 @@ def test_masks_are_painted_on_the_picture_as_it_is_shown(tmp_path: Path) -> None
     turn = np.array([[0.0, -1.0], [1.0, 0.0]])
     stored = spot(0)
     displayed_from_stored, (height, width) = upright_from_frame(SIZE, turn)
-    shown = geometry.warp(stored, displayed_from_stored, (height, width))
+    shown = resample.warp(stored, displayed_from_stored, (height, width))
     assert shown.shape == (240, 160)
     painted = PaintedMasks(find_painted(paint(tmp_path / "1.png", shown)), turn, (Shot(0, 12),), {})
     face = face_at(70, 70, 30)
     patch = blend.cut(next(iter(VideoReader(make_clip(tmp_path / "c.mkv", size=SIZE, codec="ffv1")))), face, CROP)
     found = painted.in_patch(0, face, patch, CROP, SIZE)
     np.testing.assert_allclose(
-        found, geometry.warp(stored.astype(np.float32) / 255, patch.patch_from_frame, (64, 64))[None], atol=0.02
+        found, resample.warp(stored.astype(np.float32) / 255, patch.patch_from_frame, (64, 64))[None], atol=0.02
     )
 
 

@@ -17,10 +17,11 @@ from faceswap import geometry
 from faceswap.convert import blend
 from faceswap.convert.casting import Role
 from faceswap.convert.config import ConvertConfig
-from faceswap.convert.engine import Layer, SwapEngine
+from faceswap.convert.engine import SwapEngine
 from faceswap.convert.mask_files import files_used
 from faceswap.convert.passes import swap_in_passes
 from faceswap.convert.plan_checks import check_masks
+from faceswap.convert.rendered import Layer
 from faceswap.convert.restore import FaceRestoration
 from faceswap.errors import FaceswapError
 from faceswap.faces.registry import make_restorer

@@ -11,7 +11,7 @@ import pytest
 from clips import astronaut_picture, make_clip
 from makers import detector, tiny_faceset, tiny_model
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.errors import NoFaceError, UsageError
 from faceswap.evaluate.as_json import to_json
 from faceswap.evaluate.compare import best_of, compare_html
@@ -55,7 +55,7 @@ def alphas(clip: Path) -> list[np.ndarray]:
     for frame in range(NUM):
         (face,) = index.faces_at(frame)
         mask = masks.shape_edge(masks.face_hull(canonical_landmarks(face), crop), erode=0, feather=6)
-        found.append(geometry.warp(mask[0], geometry.invert(patch_from_frame(face, crop)), SIZE))
+        found.append(resample.warp(mask[0], geometry.invert(patch_from_frame(face, crop)), SIZE))
     return found
 
 

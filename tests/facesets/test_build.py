@@ -12,7 +12,7 @@ import pytest
 from clips import astronaut_picture, make_clip, woven
 from makers import detector
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.errors import (
     CropMismatchError,
     FaceswapError,
@@ -77,7 +77,7 @@ def test_crops_show_the_face_where_the_template_says(tmp_path: Path, clip: Path)
 def test_crop_is_the_part_of_the_frame_its_matrix_names(tmp_path: Path, clip: Path) -> None:
     extract([clip], tmp_path)
     record = FaceSet.open(tmp_path).records()[0]
-    expected = geometry.warp(astronaut_picture(SIZE), record.patch_from_frame, (96, 96))
+    expected = resample.warp(astronaut_picture(SIZE), record.patch_from_frame, (96, 96))
     picture = read_picture_bgr(tmp_path / record.file)
     assert picture is not None
     assert np.abs(picture[:, :, ::-1].astype(float) - expected).mean() < 6
@@ -103,7 +103,7 @@ def test_crops_of_interlaced_clips_show_the_upper_field_alone(tmp_path: Path, or
         crop = read_picture_bgr(tmp_path / "set" / record.file)
         assert crop is not None
         seen = [
-            geometry.warp(source, record.patch_from_frame, (96, 96))
+            resample.warp(source, record.patch_from_frame, (96, 96))
             for source in (
                 picture(2 * record.frame + (order == "bff")),
                 woven(picture, order)(record.frame),

@@ -8,7 +8,7 @@ import pytest
 from makers import tiny_faceset
 from portraits import CROP, blurred, brighter, portrait_set, same
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.errors import CropMismatchError, UnsupportedInputError, UsageError
 from faceswap.facesets import actions
 from faceswap.facesets.combine import merge, split
@@ -149,7 +149,7 @@ def test_recut_keeps_sixteen_bits(tmp_path: Path) -> None:
     assert cut is not None
     assert cut.dtype == np.uint16
     matrix = geometry.patch_from_patch(CROP, store.crop)
-    np.testing.assert_array_equal(cut, geometry.warp(np.ascontiguousarray(deep[:, :, ::-1]), matrix, (128, 128)))
+    np.testing.assert_array_equal(cut, resample.warp(np.ascontiguousarray(deep[:, :, ::-1]), matrix, (128, 128)))
 
 
 def test_view_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:

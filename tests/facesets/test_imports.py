@@ -22,7 +22,7 @@ from foreign_files import (
 )
 from portraits import POINTS
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.errors import FaceswapError, UnsupportedInputError, UsageError
 from faceswap.faces.align import frame_from_canonical
 from faceswap.facesets.imports import ImportReport, import_faces
@@ -45,7 +45,7 @@ def take(source: Path, faceset: Path, **options: Any) -> ImportReport:
 def assert_is_the_astronaut(store: FaceSet, record: FaceRecord, *, within: float = 1.0) -> None:
     """The crop shows what our own extraction shows, where our own puts it."""
     matrix = geometry.compose(geometry.patch_from_canonical(CROP), geometry.invert(frame_from_canonical(POINTS, FIVE)))
-    expected = geometry.warp(_astronaut(), matrix, (128, 128))
+    expected = resample.warp(_astronaut(), matrix, (128, 128))
     crop = read_crop(store, record)
     assert crop is not None
     inner = slice(24, 104)  # what every crop shows

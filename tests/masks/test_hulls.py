@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from dense_faces import dense_face
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.errors import ShapeError
 from faceswap.schemes import FIVE, IBUG68, LM66, MESH468, SCHEMES, scheme_with
 from faceswap.types import CropSpec
@@ -108,5 +108,5 @@ def test_hulls_of_real_faces_agree_whatever_their_scheme(clip: str) -> None:
         own = frame_from_canonical(in_frame, network.scheme)
         hull = masks.face_hull(geometry.apply(geometry.invert(own), in_frame), CROP, network.scheme)
         to_five = geometry.compose(patch_from_canonical, geometry.compose(geometry.invert(aligned), own))
-        moved = geometry.warp(hull[0], geometry.compose(to_five, geometry.invert(patch_from_canonical)), (128, 128))
+        moved = resample.warp(hull[0], geometry.compose(to_five, geometry.invert(patch_from_canonical)), (128, 128))
         assert iou(moved, five[0]) > 0.75

@@ -7,7 +7,7 @@ import pytest
 import torch
 from makers import smooth_noise
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.train.augment import Batch, Sampler, exchange_colors
 from faceswap.train.config import AugmentSettings
 from faceswap.train.data import FacePack
@@ -74,7 +74,7 @@ def test_warp_moves_the_input_and_not_the_truth(pack: FacePack) -> None:
 
 def test_picture_without_variation_is_the_models_crop(pack: FacePack) -> None:
     batch = draw(pack, STILL, count=1)
-    crops = [geometry.warp_reference(face[:3].float() / 255, pack.model_from_pack, (64, 64)) for face in pack.pixels]
+    crops = [resample.warp_reference(face[:3].float() / 255, pack.model_from_pack, (64, 64)) for face in pack.pixels]
     assert min((batch.truth[0] - crop).abs().max().item() for crop in crops) < 0.01
 
 

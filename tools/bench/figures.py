@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.bench.run import circumstances
 from faceswap.evaluate.observe import Observation, Observer
 from faceswap.evaluate.run import find_in_all, finder_of
@@ -123,7 +123,7 @@ def _alphas(frame: Frame, face: Face) -> list[NDArray[np.float32]]:
     chroma_from_patch = geometry.compose(geometry.invert(chroma), luma_from_patch)
     places = (luma_from_patch, chroma_from_patch, chroma_from_patch)
     return [
-        geometry.warp(mask, matrix, plane.shape, border=cv2.BORDER_CONSTANT)
+        resample.warp(mask, matrix, plane.shape, border=cv2.BORDER_CONSTANT)
         for matrix, plane in zip(places, frame.planes[:3], strict=True)
     ]
 

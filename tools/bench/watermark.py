@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap import geometry, masks
+from faceswap import geometry, masks, resample
 from faceswap.bench.run import circumstances
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.faces.analyse import analyse
@@ -71,7 +71,7 @@ def face_alpha(frame: Frame, faces: Sequence[Face]) -> NDArray[np.float32]:
         hull = masks.face_hull(canonical_landmarks(face), _CROP, face.scheme)
         mask = masks.shape_edge(hull, erode=0, feather=0.08 * _CROP.size)[0]
         frame_from_patch = geometry.invert(patch_from_frame(face, _CROP))
-        np.maximum(total, geometry.warp(mask, frame_from_patch, frame.size, border=cv2.BORDER_CONSTANT), out=total)
+        np.maximum(total, resample.warp(mask, frame_from_patch, frame.size, border=cv2.BORDER_CONSTANT), out=total)
     return total
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from faceswap.convert.device.rendered import DeviceLayer
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.convert.grain import Grain, GrainMatcher
 from faceswap.convert.grain_seen import GrainSeen
-from faceswap.convert.match import Looks
+from faceswap.convert.match import Looks, gathered_looks, matchers_for
 from faceswap.types import CropSpec, Face, Matrix
 
 
@@ -64,18 +65,12 @@ class Finisher:
         self._device, self._clock = device, clock
         self._masks, self._definition = DeviceMasks(), DeviceDefinitionMatcher()
         self._grain = GrainMatcher()
-        used = sorted({(each.match, each.match_over) for each in settings if each.match != "none"})
-        self._matchers = {
-            (kind, over): DeviceColorMatcher(kind, device, settled=(looks or {}).get(kind), follow=0.0)
-            if over == "shot"
-            else DeviceColorMatcher(kind, device)
-            for kind, over in used
-        }
+        self._matchers = matchers_for(settings, looks, partial(DeviceColorMatcher, device=device))
 
     @property
     def gathered(self) -> Looks:
         """As `SwapEngine.gathered`; waits for the device."""
-        return {kind: dict(matcher.seen) for (kind, over), matcher in self._matchers.items() if over == "shot"}
+        return gathered_looks(self._matchers)
 
     def finish(self, given: Swapped) -> list[tuple[DeviceLayer, Rect]]:
         """Return the layer of each face, and a rectangle of its patch outside which its mask is 0."""

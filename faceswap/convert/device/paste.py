@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceswap import color, geometry
+from faceswap import color, resample
 from faceswap.convert.device.crop import bilinear, color_matrix
 from faceswap.convert.device.filters import area
 from faceswap.convert.device.places import PasteTable
@@ -52,9 +52,9 @@ def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tenso
 
 
 def smooth(picture: Tensor, row: NDArray[np.float64], size: tuple[int, int]) -> Tensor:
-    """Return a (h, w) picture sampled as `geometry.warp(is_smooth=True)` does: made finer by a cubic, then linearly."""
+    """Return a (h, w) picture sampled as `resample.warp(is_smooth=True)` does: made finer by a cubic, then linearly."""
     n = int(row[16])
-    kernels = [torch.from_numpy(geometry.catmull_rom((place + 0.5) / n - 0.5)).float() for place in range(n)]
+    kernels = [torch.from_numpy(resample.catmull_rom((place + 0.5) / n - 0.5)).float() for place in range(n)]
     both = torch.stack([torch.outer(rows, columns) for rows in kernels for columns in kernels]).to(picture.device)
     padded = F.pad(picture[None, None], (2, 2, 2, 2), mode="replicate")
     finer = F.pixel_shuffle(F.conv2d(padded, both[:, None]), n)[0, 0]

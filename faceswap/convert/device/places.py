@@ -1,6 +1,6 @@
 """Where faces lie in planes: small tables, computed on the host in float64, that tell crop and paste what to sample.
 
-The arithmetic is that of `geometry.warp`: a picture that shrinks is area-filtered to a whole number of samples first, then
+The arithmetic is that of `resample.warp`: a picture that shrinks is area-filtered to a whole number of samples first, then
 interpolated; here the two are done in one go, so only the numbers travel.
 """
 
@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceswap import geometry
+from faceswap import geometry, resample
 from faceswap.convert.device.planes import Rect, to_device
 from faceswap.types import ColorInfo, Matrix, PlaneLayout
 
 ROW = 18
 """Numbers a face and plane: 0-5 the (2, 3) map from destination to prefiltered samples, 6-7 x and y of the first source
 sample, 8-9 width and height of the source samples that are looked at, 10-11 the same prefiltered, 12-15 the rectangle of the
-destination (x0, y0, width, height), 16 places between two samples at which the cubic is exact (`geometry.num_places`), 17 whether
+destination (x0, y0, width, height), 16 places between two samples at which the cubic is exact (`resample.num_places`), 17 whether
 masks are interpolated by it too."""
 
 
@@ -79,7 +79,7 @@ def crop_table(
     for row, matrix in zip(rows, matrices, strict=True):
         for plane, plane_size in enumerate(plane_sizes):
             patch_from_plane = geometry.compose(matrix, luma_from_chroma) if plane else matrix
-            x0, y0, x1, y1 = geometry.needed_rect(plane_size, patch_from_plane, (size, size))
+            x0, y0, x1, y1 = resample.needed_rect(plane_size, patch_from_plane, (size, size))
             patch_from_part = geometry.compose(patch_from_plane, geometry.translation(x0, y0))
             row[plane] = _row(patch_from_part, (x0, y0), (y1 - y0, x1 - x0), (0, 0, size, size))
     return CropTable(*_on_device(rows, frames, device), size, rows, tuple(frames))
@@ -123,11 +123,11 @@ def _row(dst_from_part: Matrix, start: tuple[int, int], size: tuple[int, int], r
         dst_from_part: from px of the part of the source that is looked at. start: (x, y) of that part. size: (h, w) of it.
         rect: of the destination; the row's map starts at its corner.
     """
-    height, width = geometry.prefiltered_size(size, dst_from_part)
+    height, width = resample.prefiltered_size(size, dst_from_part)
     dst_from_sampled = geometry.compose(dst_from_part, geometry.scaling(size[1] / width, size[0] / height))
     sampled_from_dst = geometry.compose(geometry.invert(dst_from_sampled), geometry.translation(rect[0], rect[1]))
     x0, y0, x1, y1 = rect
-    places, is_smooth = geometry.num_places(dst_from_sampled), geometry.enlarges_much(dst_from_part)
+    places, is_smooth = resample.num_places(dst_from_sampled), resample.enlarges_much(dst_from_part)
     extent = (x1 - x0, y1 - y0)
     return [*sampled_from_dst.ravel(), *start, *size[::-1], width, height, x0, y0, *extent, places, float(is_smooth)]
 

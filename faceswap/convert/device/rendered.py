@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from faceswap.convert.device.planes import Download, Rect
-from faceswap.convert.engine import Layer, Rendered
 from faceswap.convert.grain import Grain
+from faceswap.convert.rendered import Layer, Rendered
 from faceswap.types import Frame, Matrix, Patch
 
 

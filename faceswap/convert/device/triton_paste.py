@@ -45,7 +45,7 @@ def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tenso
 
 @triton.jit
 def _cubic(distance):
-    """Return the weight of a sample: `geometry.catmull_rom`."""
+    """Return the weight of a sample: `resample.catmull_rom`."""
     t = tl.abs(distance)
     near = (1.5 * t - 2.5) * t * t + 1
     far = ((-0.5 * t + 2.5) * t - 4) * t + 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from faceswap.convert.engine import SwapEngine
 from faceswap.convert.face_settings import FaceSettings
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import StageTimes
-from faceswap.types import Face, Frame
+from faceswap.types import Face, Frame, SwapOutput
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,41 @@ def test_colours_of_whole_shots_are_gathered_and_used(model: SwapModel) -> None:
     using = [kind([model], roles, config, StageTimes(), looks=looks[0]) for kind in (SwapEngine, DeviceEngine)]
     expected, found = ([each.frame for each in engine.process(given, faces, shots)] for engine in using)
     assert_alike(found, expected)
+
+
+def test_morph_reaches_the_network(tmp_path: Path) -> None:
+    dims = {"encoder_dim": 8, "decoder_dim": 8, "bottleneck_dim": 32, "mask_dim": 4, "morph_dim": 32}
+    network = {"name": "amp", "size": 64, **dims}
+    amp = SwapModel.load(tiny_model(tmp_path, network=network), device="cpu", precision="fp32")
+    given, faces = frames(2), [[face_at(90, 60, 22, frame=i)] for i in range(2)]
+    raws = {}
+    for share in (0.2, 1.0):
+        expected, found = (engine.process(given, faces, [0] * 2) for engine in both(amp, morph=share))
+        assert_alike([each.frame for each in found], [each.frame for each in expected])
+        raws[share] = found[0].layers[0].raw
+    assert np.abs(raws[0.2] - raws[1.0]).max() > 0.01
+
+
+def test_memory_that_is_short_halves_the_batch_and_is_remarked_on(
+    model: SwapModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    real = SwapModel.swap
+
+    def short(self: SwapModel, patches: torch.Tensor, **how: Any) -> SwapOutput:
+        sizes.append(len(patches))
+        if len(patches) > 3:
+            raise torch.OutOfMemoryError("out of memory")
+        return real(self, patches, **how)
+
+    given, faces = frames(4), moving(4)
+    expected = [each.frame for each in both(model)[1].process(given, faces, [0] * 4)]
+    monkeypatch.setattr(SwapModel, "swap", short)
+    _, engine = both(model, batch=8)
+    found = [each.frame for each in engine.process(given, faces, [0] * 4)]
+    assert sizes == [8, 4, 2, 2, 2, 2]
+    assert len(engine.remarks) == 2
+    assert_alike(found, expected, max_codes=1)
 
 
 def test_times_of_stages_are_measured(model: SwapModel) -> None:
