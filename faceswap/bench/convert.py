@@ -13,6 +13,7 @@ from faceswap.bench.common import PRESET, RATE, enlarged, timed
 from faceswap.bench.gpu import GpuWatch
 from faceswap.config import validated
 from faceswap.demo.actor import ASTRONAUT
+from faceswap.demo.consent import actors_record
 from faceswap.device import Compute, choose_compute
 from faceswap.errors import UsageError
 from faceswap.media.encode_plan import EncodeSettings
@@ -134,10 +135,11 @@ def _case(
     command += ["--settings", str(settings), "--device", device, "--no-figures", "--json"]
     for kept in clip.parent.glob(".faceswap/*.db"):
         kept.unlink()
+    home = clip.with_name("home")
     number = (compute.device.index or 0) if compute.device.type == "cuda" else None
     with GpuWatch(number) as watch:
-        seconds, summary = timed([*command, "--overwrite"])
-    _, again = timed([*command, "--overwrite"])
+        seconds, summary = timed([*command, "--overwrite"], home=home)
+    _, again = timed([*command, "--overwrite"], home=home)
     bare_seconds, bare_cpu = bare
     return {
         "faces": summary["faces"],
@@ -162,7 +164,9 @@ def _untrained(model: Path, recipe: str, size: int, seed: int) -> Path:
     values["network"] = {**values.get("network", {}), "size": size}
     config = validated(TrainConfig, values, recipe)
     spec = SwapSpec(network=config.network, crop=config.crop, identities=("android", "astronaut"))
-    TrainState.create(spec, config, choose_compute("cpu")).save(model, config)
+    state = TrainState.create(spec, config, choose_compute("cpu"))
+    state.consents = dict.fromkeys(spec.identities, (actors_record(),))
+    state.save(model, config)
     return model
 
 
