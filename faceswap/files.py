@@ -93,6 +93,11 @@ def short_name(name: str) -> str:
     return name if len(encoded) <= 180 else f"{os.fsdecode(encoded[:170])}-{zlib.crc32(encoded):08x}"
 
 
+def readable(name: str) -> str:
+    """Return a file's name as text that can be kept anywhere: bytes of it that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def remove_stale_temporaries(path: Path) -> None:
     """Delete what killed processes left of `path` under `temporary_beside`'s names."""
     for found in path.parent.glob(".tmp-*"):

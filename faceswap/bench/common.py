@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,12 @@ from faceswap import __version__
 from faceswap.demo.actor import ActorLook, render_clip
 from faceswap.device import choose_compute, cpu_name
 from faceswap.errors import FaceswapError
+from faceswap.media.libraries import library_versions
+from faceswap.store import HOME_VARIABLE
 
 RATE = 25
 PRESET = "veryfast"
 _POLL_SECONDS = 0.02
-_VERSIONS = ("torch", "av", "onnxruntime", "opencv-python", "numpy")
 
 
 def circumstances(device: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def circumstances(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load_average_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": library_versions(),
     }
 
 
@@ -51,11 +51,17 @@ def enlarged(look: ActorLook, num_frames: int, size: tuple[int, int], seed: int)
         yield cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
 
 
-def timed(arguments: list[str], *, is_json: bool = True) -> tuple[float, dict[str, Any]]:
-    """Run `faceswap` in a fresh process; return its wall time and its last JSON line with its peak memory."""
+def timed(arguments: list[str], *, is_json: bool = True, home: Path | None = None) -> tuple[float, dict[str, Any]]:
+    """Run `faceswap` in a fresh process; return its wall time and its last JSON line with its peak memory.
+
+    Args:
+        home: folder of its data instead of the user's, whose registry should not name outputs that are thrown away.
+    """
+    environment = None if home is None else {**os.environ, HOME_VARIABLE: str(home)}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "faceswap", *arguments, "--quiet"], stdout=out, stderr=err)
+        command = [sys.executable, "-m", "faceswap", *arguments, "--quiet"]
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
         peak = 0
         while process.poll() is None:
             peak = max(peak, _peak_rss_kb(process.pid))

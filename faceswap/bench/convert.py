@@ -13,6 +13,7 @@ from faceswap.bench.common import PRESET, RATE, enlarged, timed
 from faceswap.bench.gpu import GpuWatch
 from faceswap.config import validated
 from faceswap.demo.actor import ASTRONAUT
+from faceswap.demo.consent import actors_record
 from faceswap.device import Compute, choose_compute
 from faceswap.errors import UsageError
 from faceswap.media.encode_plan import EncodeSettings
@@ -22,7 +23,6 @@ from faceswap.models.probe import chosen_runner
 from faceswap.models.spec import SwapSpec
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import used_cpu_seconds
-from faceswap.provenance.consent import ConsentRecord, Subject, new_record
 from faceswap.recipes import load_recipe
 from faceswap.train.config import TrainConfig
 from faceswap.train.state import TrainState
@@ -135,10 +135,11 @@ def _case(
     command += ["--settings", str(settings), "--device", device, "--no-figures", "--json"]
     for kept in clip.parent.glob(".faceswap/*.db"):
         kept.unlink()
+    home = clip.with_name("home")
     number = (compute.device.index or 0) if compute.device.type == "cuda" else None
     with GpuWatch(number) as watch:
-        seconds, summary = timed([*command, "--overwrite"])
-    _, again = timed([*command, "--overwrite"])
+        seconds, summary = timed([*command, "--overwrite"], home=home)
+    _, again = timed([*command, "--overwrite"], home=home)
     bare_seconds, bare_cpu = bare
     return {
         "faces": summary["faces"],
@@ -164,16 +165,9 @@ def _untrained(model: Path, recipe: str, size: int, seed: int) -> Path:
     config = validated(TrainConfig, values, recipe)
     spec = SwapSpec(network=config.network, crop=config.crop, identities=("android", "astronaut"))
     state = TrainState.create(spec, config, choose_compute("cpu"))
-    state.consents = {identity: (_consent(spec.identities),) for identity in spec.identities}
+    state.consents = dict.fromkeys(spec.identities, (actors_record(),))
     state.save(model, config)
     return model
-
-
-def _consent(identities: tuple[str, ...]) -> ConsentRecord:
-    """Return a record for the drawn actors of the footage; it stays in the bench's own models."""
-    portrait = "drawn after a portrait in the public domain; timing only, the pictures are thrown away"
-    subject = Subject(name="Eileen Collins", identities=identities, adult_attested=True)
-    return new_record(subject, "public_domain", "faceswap bench", reason=portrait)
 
 
 def _bare_transcode(source: Path, output: Path) -> tuple[float, float]:

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     def bench(
         run: Run,
         what: Annotated[str, typer.Argument(help="convert, train, faces, or all.")] = "all",
-        frames: Annotated[int, typer.Option(min=8, help="Length of the generated 1280x720 clip.")] = 240,
+        frames: Annotated[int, typer.Option(min=8, help="Length of each generated clip.")] = 240,
         steps: Annotated[int, typer.Option(min=40, help="Training steps.")] = 60,
         recipe: Annotated[
             str | None,

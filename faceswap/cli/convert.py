@@ -18,6 +18,7 @@ from faceswap.cli.convert_options import (
     PeopleOptions,
     PictureOptions,
     PlateOptions,
+    RunnerOption,
     SettingsOption,
     SigningOptions,
     SourceOption,
@@ -84,14 +85,7 @@ def register(app: typer.Typer) -> None:
         figures: Annotated[
             bool | None, typer.Option("--figures/--no-figures", help="Measure the result in a few places.")
         ] = None,
-        runner: Annotated[
-            str | None,
-            typer.Option(
-                envvar="FACESWAP_RUNNER",
-                help="What runs the network: auto = the quickest, measured once [default]; torch, onnxruntime, cuda-graph, "
-                "compile; torch-fp32 ...",
-            ),
-        ] = None,
+        runner: RunnerOption = None,
         strict: Annotated[
             bool, typer.Option("--strict", help="Exit with 4 when the figures of a shot are poor.")
         ] = False,

@@ -28,6 +28,14 @@ SourceOption = Annotated[
     list[Path] | None,
     typer.Option(help="Picture of the source's face, for .onnx files of inswapper's kind. May be repeated."),
 ]
+RunnerOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FACESWAP_RUNNER",
+        help="What runs the network: auto = the quickest, measured once [default]; torch, onnxruntime, cuda-graph, compile; "
+        "torch-fp32 ...",
+    ),
+]
 ToOption = Annotated[str | None, typer.Option(help="Identity whose face will appear; default: the model's source.")]
 
 
@@ -226,7 +234,7 @@ class ExtentOptions:
         str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
     ] = None
     start: Annotated[
-        str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, frame 1550 or pts:90000.")
+        str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, a frame (1550) or pts:90000.")
     ] = None
     end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None
     trim: Annotated[

@@ -13,6 +13,7 @@ from faceswap.cli.convert_options import (
     FootageOptions,
     PeopleOptions,
     PictureOptions,
+    RunnerOption,
     SettingsOption,
     SigningOptions,
     SourceOption,
@@ -51,7 +52,7 @@ def register(app: typer.Typer) -> None:
         frame: Annotated[
             list[str],
             typer.Option(
-                help="What to show: 00:01:02:12, 1:02.5, 62.5s, frame 1550 or pts:90000. May be repeated.",
+                help="What to show: 00:01:02:12, 1:02.5, 62.5s, a frame (1550) or pts:90000. May be repeated.",
             ),
         ],
         output: Annotated[
@@ -83,6 +84,7 @@ def register(app: typer.Typer) -> None:
         footage: FootageOptions,
         consent: ConsentOptions,
         signing: SigningOptions,
+        runner: RunnerOption = None,
         overwrite: Annotated[
             bool, typer.Option("--overwrite", help="Replace a file that is no earlier preview, too.")
         ] = False,
@@ -105,7 +107,7 @@ def register(app: typer.Typer) -> None:
             output,
             wish=_wish(frame, grid or (), show, view, quick),
             to=to,
-            config=config_of(settings, settings_of(people, picture, footage), "preview"),
+            config=config_of(settings, settings_of(people, picture, footage) | {"runner": runner}, "preview"),
             overwrite=overwrite,
             device=run.device,
             detector=method,

@@ -12,7 +12,7 @@ from faceswap.convert.config import ConvertConfig
 from faceswap.convert.face_settings import NOTHING
 from faceswap.convert.plan import ConvertPlan
 from faceswap.faces.cache import INDEX_FOLDER
-from faceswap.files import disk_errors_named, short_name, write_atomic
+from faceswap.files import disk_errors_named, readable, short_name, write_atomic
 from faceswap.media.libraries import library_versions
 from faceswap.models.swap_model import SwapModel
 
@@ -82,5 +82,7 @@ def _value(value: Any) -> str:
     """Return a value as TOML: its basic strings are those of JSON, but for one character."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_value, value))}]"
-    text = value if isinstance(value, (str, bool, int, float)) else str(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(_pairs(value))}}}"
+    text = value if isinstance(value, (bool, int, float)) else readable(str(value))
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

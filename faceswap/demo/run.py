@@ -16,6 +16,7 @@ from faceswap.config import parse_duration, validated
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.demo.actor import ANDROID, ASTRONAUT, ActorLook, render_clip, render_sound
+from faceswap.demo.consent import actors_record
 from faceswap.demo.figures import demo_figures
 from faceswap.faces.views import render_view
 from faceswap.facesets.build import extract_faces
@@ -27,7 +28,7 @@ from faceswap.media.reader import open_clip
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, Progress, ignore_progress
 from faceswap.provenance.attach import attach
-from faceswap.provenance.consent import ConsentRecord, Subject, new_record
+from faceswap.provenance.consent import ConsentRecord
 from faceswap.provenance.mark import Mark, marked_metadata
 from faceswap.provenance.picture_mark import texts_of
 from faceswap.provenance.verify import verify_clip
@@ -130,14 +131,7 @@ def _consent(path: Path) -> ConsentRecord:
     """Return the record that the demo's facesets name; made by the first run."""
     if path.is_file():
         return ConsentRecord.from_bytes(path.read_bytes(), str(path))
-    subject = Subject(name="Eileen Collins", identities=("astronaut", "android"), adult_attested=True)
-    record = new_record(
-        subject,
-        "public_domain",
-        "faceswap demo",
-        reason="official portrait out of the Great Images of NASA, in the public domain, shipped by scikit-image",
-        scope={"uses": ["demonstration of this software"]},
-    )
+    record = actors_record()
     write_atomic(path, record.to_bytes())
     return record
 

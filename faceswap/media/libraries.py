@@ -6,7 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import av
 
-_PACKAGES = ("av", "torch", "numpy", "opencv-python", "opencv-python-headless", "pillow", "tifffile", "OpenEXR")
+_PACKAGES = (
+    *("av", "torch", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python", "opencv-python-headless"),
+    *("pillow", "tifffile", "OpenEXR"),
+)
 
 
 def library_versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from faceswap.errors import ProvenanceError, UsageError
-from faceswap.files import short_name, sync_file
+from faceswap.files import readable, short_name, sync_file
 from faceswap.provenance.mark import Mark
 from faceswap.provenance.mark_id import MarkId, id_text
 from faceswap.provenance.signer import Signer
@@ -104,7 +104,7 @@ def parent_of(path: Path, relationship: str = _PARENT) -> bytes:
     import c2pa
 
     kind, sidecar = format_of(path), sidecar_of(path)
-    words: dict[str, Any] = {"title": path.name, "relationship": relationship, "label": relationship}
+    words: dict[str, Any] = {"title": readable(path.name), "relationship": relationship, "label": relationship}
     with c2pa.Builder(_definition(ManifestFacts(path.name, Mark("0" * 64), ""), None), new_context()) as builder:
         try:
             if kind is None and sidecar.is_file():
@@ -122,7 +122,7 @@ def _plain_parent(title: str, relationship: str) -> bytes:
     """Return a source of which only the name is known: damaged, or its manifest is."""
     import c2pa
 
-    words = {"title": title, "relationship": relationship, "label": relationship}
+    words = {"title": readable(title), "relationship": relationship, "label": relationship}
     with c2pa.Builder(_definition(ManifestFacts(title, Mark("0" * 64), ""), None), new_context()) as builder:
         builder.add_ingredient(words, OTHER_FORMAT, io.BytesIO(b""))
         archive = io.BytesIO()
@@ -262,7 +262,7 @@ def _definition(facts: ManifestFacts, kind: str | None, *, has_parent: bool = Tr
         assertions.append({"label": "c2pa.soft-binding", "data": binding})
     return {
         "claim_generator_info": [tool],
-        "title": facts.title,
+        "title": readable(facts.title),
         "format": kind or OTHER_FORMAT,
         "assertions": assertions,
     }

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from faceswap.errors import ProvenanceError
-from faceswap.files import disk_errors_named
+from faceswap.files import disk_errors_named, readable
 from faceswap.store import data_home
 
 _VERSION = 1
@@ -77,7 +77,8 @@ class Registry:
             database.execute("CREATE INDEX IF NOT EXISTS by_sha256 ON outputs (sha256)")
             database.execute(f"PRAGMA user_version = {_VERSION}")
             database.executemany(
-                f"INSERT OR REPLACE INTO outputs ({', '.join(_COLUMNS)}) VALUES ({marks})", map(astuple, entries)
+                f"INSERT OR REPLACE INTO outputs ({', '.join(_COLUMNS)}) VALUES ({marks})",
+                [[readable(each) if isinstance(each, str) else each for each in astuple(entry)] for entry in entries],
             )
 
     def of_id(self, mark_id: str) -> list[RegistryEntry]:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from faceswap.bench.common import circumstances
 from faceswap.bench.convert import ConvertCases
 from faceswap.bench.gpu import GpuWatch
 from faceswap.bench.run import run_bench
 from faceswap.device import choose_compute
 from faceswap.errors import UsageError
+from faceswap.media import libraries
 
 CPU = choose_compute("cpu")
 
@@ -33,8 +36,20 @@ def test_convert_bench_reports_every_stage_of_every_case_and_its_circumstances(
     positive = ("fps_cold", "fps", "fps_index_reused", "fps_bare_transcode", "cpu_ms_per_frame", "peak_rss_mb")
     assert min(figures[name] for name in positive) > 0
     assert figures["runner"] in figures["ms_a_face_by_runner"]
-    assert result["circumstances"]["versions"]["torch"]
     assert not {"device_idle_share", "peak_vram_mb"} & set(figures)  # of a GPU only
+    assert {"torch", "av"} <= set(result["circumstances"]["versions"])
+
+
+def test_circumstances_are_told_whatever_onnxruntime_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "onnxruntime":
+            raise PackageNotFoundError(name)
+        return f"9 of {name}"
+
+    monkeypatch.setattr(libraries, "version", version)
+    versions = circumstances("cpu")["versions"]
+    assert versions["onnxruntime-gpu"] == "9 of onnxruntime-gpu"
+    assert "onnxruntime" not in versions
 
 
 def test_cases_follow_from_the_device_and_from_what_is_said() -> None:

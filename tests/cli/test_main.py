@@ -323,6 +323,7 @@ def test_preview_says_what_it_shows_and_is_marked(tmp_path: Path) -> None:
     for options, message in (
         (("--show", "faces"), "allowed: original, swapped, mask, raw"),
         (("--view", "big"), "allowed: frame, face"),
+        (("--runner", "abacus"), "no runner 'abacus' on cpu"),
         (("--grid", "feater=1"), "did you mean 'feather'?"),
     ):
         wrong = faceswap("preview", clip, "-m", model, "--frame", "3", *options)

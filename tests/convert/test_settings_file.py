@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from faceswap.convert.report import ConvertReport
 from faceswap.convert.settings_file import settings_path, settings_text
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.verify import verify_clip
 
 SIZE = (120, 160)
 TOLD: dict[str, Any] = {
@@ -46,6 +49,19 @@ def read_back(text: str, folder: Path) -> ConvertConfig:
         TOLD,
         {"person": 'a "b"\\c\t\x7f.jpg', "mask": "C:\\gemälde", "crf": 0.5, "shots": "1", "glasses": False},
         {"map": "track:3=anna", "deliver": "clip,matte", "trim": True, "video_stream": 0},
+        {"erode": "top=0.05,bottom=-0.01", "opacity": "0.9,mouth=0.5", "passes": 2, "mask_steady": 0},
+        {
+            "override": [
+                {"tracks": 1, "erode": "left=0.1", "opacity": "eyes=0.7", "restore": "none", "refine_mask": 0.02}
+            ]
+        },
+        {
+            "restore": "a 'b'.onnx",
+            "label": 'one\ntwo = "3"',
+            "label_place": "top-right",
+            "label_seconds": 2,
+            "morph": 0.5,
+        },
     ],
 )
 def test_settings_come_back_as_they_were(values: dict[str, Any], tmp_path: Path) -> None:
@@ -86,6 +102,18 @@ def test_a_conversion_leaves_a_file_that_makes_the_same_pixels(model: SwapModel,
     assert made["models"] == [model.manifest_sha256]
     assert made["output"] == "a.mkv"
     assert made["libraries"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are texts there")
+def test_names_that_are_no_utf8_are_kept_readable(model: SwapModel, tmp_path: Path) -> None:
+    made = make_clip(tmp_path / "in.mkv", size=SIZE, num_frames=3, picture=lambda _: astronaut_picture(SIZE))
+    clip = made.rename(os.fsdecode(os.fsencode(tmp_path) + b"/in\xff.mkv"))
+    report = convert_clip(clip, model, config=ConvertConfig(figures=False), detector=detector())
+    assert report.output.is_file()
+    assert report.settings_file is not None
+    config_of(report.settings_file, {}, "test")
+    assert tomllib.loads(report.settings_file.read_text(encoding="utf-8"))["made"]["input"] == "in?.mkv"
+    assert verify_clip(report.output).manifest is not None
 
 
 def test_options_win_over_a_settings_file_that_was_written(tmp_path: Path) -> None:
