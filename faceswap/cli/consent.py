@@ -123,13 +123,16 @@ def show(run: Run, word: _WORD, as_json: _JSON = False) -> None:
 @command(app, examples("faceswap consent list", "faceswap consent list --json"), name="list")
 def list_records(run: Run, as_json: _JSON = False) -> None:
     """List all records of this user."""
+    from faceswap.errors import ConsentError
     from faceswap.provenance.consent_store import ConsentStore
 
     run.console.is_json = as_json
-    records = ConsentStore.of_user().records()
+    records, damaged = ConsentStore.of_user().whole_and_damaged()
     for record in records:
         run.console.event("consent", **_values(record))
         run.console.result(f"{record.record_id}  {record.subject.name!a}  {record.basis}  {_state(record)}")
+    if damaged:
+        raise ConsentError("; ".join(damaged))
     if not records:
         run.console.result("no consent records; make one: faceswap consent new NAME --basis BASIS --adult")
 

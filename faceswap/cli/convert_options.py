@@ -234,7 +234,7 @@ class ExtentOptions:
         str | None, typer.Option(help="Swap these shots only, like 3,7-9 (`faceswap shots` lists them).")
     ] = None
     start: Annotated[
-        str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, a frame (1550) or pts:90000.")
+        str | None, typer.Option(help="Swap from here: 00:01:02:12, 1:02.5, 62.5s, 1550 (a frame) or pts:90000.")
     ] = None
     end: Annotated[str | None, typer.Option(help="Swap up to here, not included; written like --start.")] = None
     trim: Annotated[

@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
         frame: Annotated[
             list[str],
             typer.Option(
-                help="What to show: 00:01:02:12, 1:02.5, 62.5s, a frame (1550) or pts:90000. May be repeated.",
+                help="What to show: 00:01:02:12, 1:02.5, 62.5s, 1550 (a frame) or pts:90000. May be repeated.",
             ),
         ],
         output: Annotated[

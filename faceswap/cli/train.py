@@ -89,8 +89,11 @@ def register(app: typer.Typer) -> None:
             run.console.result(f"{actor}, faces held out of training: {scores}")
         for line in report.advice:
             run.console.note(line)
+        next_step = f"faceswap convert INPUT -m {report.model}"
+        if not target and len(source) == 1:
+            next_step = "a new model with --source, --target and --init-from, since this one knows a single person"
         run.console.result(
             f"step {report.step}, loss {report.loss:.4f}, {report.steps_per_second:.2f} it/s, saved as {report.checkpoint}; "
             f"look at {report.model / 'preview.png'} and {report.model / 'report.html'}, "
-            f"then: faceswap convert INPUT -m {report.model}"
+            f"then: {next_step}"
         )

@@ -12,6 +12,7 @@ from faceswap.convert.plan_checks import check_mark, check_masks, check_packages
 from faceswap.convert.smart import matching_encoder
 from faceswap.convert.wish import Wish, wish_of
 from faceswap.convert.work import outputs_under_way
+from faceswap.errors import UsageError
 from faceswap.faces.cache import INDEX_FOLDER, index_path, load_index, replaced_notes
 from faceswap.faces.registry import DEFAULT_DETECTOR
 from faceswap.files import file_state, fingerprint, short_name
@@ -30,6 +31,7 @@ from faceswap.provenance.consent_rules import ConsentDesk, require_reason
 from faceswap.provenance.label import Label
 from faceswap.provenance.mark import Mark
 from faceswap.provenance.mark_id import MarkId, id_of_text, id_text, mark_id
+from faceswap.provenance.registry import Registry
 from faceswap.provenance.signer import installation_signer, signer_of
 from faceswap.provenance.wish import ProvenanceWish
 from faceswap.types import FieldOrder
@@ -132,8 +134,11 @@ def plan_convert(
     provenance = provenance or ProvenanceWish()
     consents = _consents(wish, models, provenance)
     not_on_gpu = why_not_on_gpu(info) if config.decode == "gpu" else None
+    if provenance.reason is not None and not provenance.no_watermark:
+        raise UsageError("--reason says why there is no watermark; give it with --no-watermark, or leave it out")
     if provenance.no_watermark:
         require_reason(consents, provenance.reason)
+    Registry.of_user().check()
     digest = fingerprint(source)
     place = index_path(source, target, digest, info.video_stream)
     has_index = load_index(place, digest, detector, config.min_face_px) is not None

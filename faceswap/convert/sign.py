@@ -103,7 +103,7 @@ def register_outputs(outputs: Sequence[Output], plan: ConvertPlan, identities: S
     """Note the signed outputs in the user's registry; before they get their names, so that none is missing there.
 
     Raises:
-        UsageError, ResourceError, ProvenanceError: it cannot be written.
+        UsageError, ResourceError: it cannot be written, or is damaged.
     """
     entries = []
     for output in outputs:

@@ -121,7 +121,8 @@ class _Pass:
         if after is None:
             self.num_missing += 1
             return
-        self.outside.append(_outside(before, after, faces))
+        if (outside := _outside(before, after, faces)) is not None:
+            self.outside.append(outside)
         if not faces or before.index % self.every:
             return
         found = find_in_all(self.finder, [before, after], faces)
@@ -263,8 +264,11 @@ def _watched(
             raise InterruptedRunError("stopped; figures need the whole clip, so none are kept", stop.signal_number)
 
 
-def _outside(before: Frame, after: Frame, faces: Sequence[Face]) -> tuple[int, float]:
-    """Return the largest difference of luma around the faces (codes), and its mean square (8-bit codes)."""
+def _outside(before: Frame, after: Frame, faces: Sequence[Face]) -> tuple[int, float] | None:
+    """Return the largest difference of luma around the faces (codes), and its mean square (8-bit codes).
+
+    None where the faces fill the picture: nothing was compared, which is not the same as nothing having changed.
+    """
     support = np.zeros(before.size, dtype=bool)
     corners = geometry.corners_of((_SUPPORT_CROP.size, _SUPPORT_CROP.size))
     for face in faces:
@@ -272,10 +276,14 @@ def _outside(before: Frame, after: Frame, faces: Sequence[Face]) -> tuple[int, f
         x0, y0, x1, y1 = geometry.bounding_rect(in_frame, before.size)
         support[y0:y1, x0:x1] = True
     largest, psnr = seam.outside_difference(before.planes[0], after.planes[0], support)
+    if np.isnan(psnr):
+        return None
     return largest, 0.0 if np.isinf(psnr) else 255.0**2 / 10 ** (psnr / 10)
 
 
 def _outside_figures(outside: Sequence[tuple[int, float]]) -> dict[str, float]:
+    if not outside:
+        return {"outside_psnr": float("nan"), "outside_max": float("nan")}
     error = float(np.mean([square for _, square in outside]))
     psnr = float("inf") if error == 0 else float(10 * np.log10(255.0**2 / error))
     return {"outside_psnr": psnr, "outside_max": float(max(largest for largest, _ in outside))}

@@ -61,7 +61,8 @@ def _gaps(source: Sequence[FaceRecord], target: Sequence[FaceRecord]) -> list[st
     for name, key, low, high in _REGIONS:
         wanted, there = _count(target, key, low, high), _count(source, key, low, high)
         needed = min(_ENOUGH, wanted)
-        if wanted >= max(3, _RARE_SHARE * len(target)) and there < needed:
+        is_missing = there < needed and there / len(source) < wanted / len(target)
+        if wanted >= max(3, _RARE_SHARE * len(target)) and is_missing:
             text = f"{wanted} of {len(target)} faces of the target {name}, of the source {there or 'none'}"
             found.append((there / needed, -wanted, f"{text}: add footage of the source in which they do."))
     return [text for _, _, text in sorted(found)]

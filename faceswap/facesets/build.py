@@ -147,6 +147,11 @@ def extract_faces(
         raise run.failed[0]
     if consent is not None:
         run.store.add_consents([consent])
+        if actor not in consent.subject.names:
+            run.notes.append(
+                f"warning: the record {consent.record_id} is of {consent.subject.name!r}, and these are faces of {actor!r}; "
+                f"if that is another person, extract anew without it"
+            )
     elif not run.store.consents():
         run.notes.append(
             f"{faceset} names no consent record, and `convert` refuses faces without one; {new_command(actor)}, "

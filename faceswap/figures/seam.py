@@ -93,16 +93,16 @@ def delta_e_lab(a: NDArray, b: NDArray) -> NDArray[np.float64]:
 
 
 def outside_difference(before: NDArray, after: NDArray, support: NDArray) -> tuple[int, float]:
-    """Return the largest difference of a plane outside a mask (codes) and the PSNR there (dB; inf = identical).
+    """Return the largest difference of a plane outside a mask (codes) and the PSNR there (dB).
 
-    Before encoding the former is exactly 0: untouched samples are the decoder's own.
+    A PSNR of inf = identical, of NaN = there is nothing outside. Before encoding the former is exactly 0: untouched samples are the decoder's own.
 
     Args:
         before, after: (h, w) uint8 or uint16 codes. support: (h, w) bool, True where a face may have been pasted.
     """
     difference = np.abs(after.astype(np.int32) - before.astype(np.int32))[~support]
     if not difference.size:
-        return 0, float("inf")
+        return 0, float("nan")
     top = 255 if before.dtype == np.uint8 else float(2 ** max(8, int(before.max()).bit_length()) - 1)
     error = float(np.square(difference, dtype=np.float64).mean())
     return int(difference.max()), float("inf") if error == 0 else float(10 * np.log10(top**2 / error))

@@ -159,6 +159,8 @@ def find_checkpoint(path: Path) -> Checkpoint:
     Raises:
         UsageError: no such folder. CheckpointError: none verifies; says what is wrong with each.
     """
+    if path.is_file():
+        raise UsageError(f"{path} is no model: that is a folder made by `faceswap train`, or a .dfm or .onnx file")
     if not path.is_dir():
         raise UsageError(f"no model at {path}; train one with `faceswap train --source A --target B -m {path}`")
     if (path / MANIFEST).is_file():

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from faceswap import __version__, geometry
-from faceswap.errors import FaceswapError, UsageError
+from faceswap.errors import ConsentError, FaceswapError, UsageError
 from faceswap.files import write_atomic
 from faceswap.models.network import SwapNetwork
 from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.consent_store import ConsentStore, latest_of
 from faceswap.types import CropSpec
 
 SUFFIXES = (".dfm", ".onnx")
@@ -92,14 +93,18 @@ def export_model(
         fp16: store weights and compute in half precision; what goes in and out stays float32.
 
     Raises:
-        UsageError: another suffix, an unknown identity, a file that exists, or the extra `export` is not installed.
+        UsageError: another suffix, an unknown identity, a file that exists, no folder for it, or the extra `export` is not
+            installed. ConsentError: the consent for this face was revoked.
         FaceswapError: the file does not give what the model gives; nothing is left behind.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path.name} is no name for an export; it ends in {' or '.join(SUFFIXES)}")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; give another name or --overwrite")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} for {path.name}; make it first")
     identity = to if to is not None else model.identities[0]
+    _require_not_revoked(model, identity)
     number, is_dfm, size = model.index_of(identity), path.suffix == ".dfm", model.crop.size
     network = model.network_copy()
     dtype = torch.float16 if fp16 else torch.float32
@@ -121,6 +126,16 @@ def export_model(
     write_atomic(path, data)
     notes = _crop_notes(model.crop) if is_dfm else ()
     return ExportReport(path, len(data), identity, _OPSET, inputs, outputs, difference, notes)
+
+
+def _require_not_revoked(model: SwapModel, identity: str) -> None:
+    """Refuse to hand on a face whose consent was revoked: nothing of ours asks for it in another program."""
+    for record in model.consents.get(identity, ()):
+        now = latest_of(record, ConsentStore.of_user().get(record.record_id))
+        if now.revoked_at is not None:
+            raise ConsentError(
+                f"the face of {identity!r} cannot be exported: {now.record_id} was revoked on {now.revoked_at[:10]}"
+            )
 
 
 def _names(is_dfm: bool, has_morph: bool) -> tuple[list[str], list[str]]:

@@ -29,7 +29,8 @@ ALWAYS_PROHIBITED = ("sexual or intimate content", "fraud or impersonation", "ha
 """No record can allow these."""
 MIN_REASON = 15
 """Letters of a typed reason; fewer say nothing."""
-_MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
+"""Of a record's file."""
 _FIRST = "0" * 64
 """What the first line of a history names as the hash of the line before it."""
 
@@ -165,7 +166,7 @@ class ConsentRecord(Settings):
     @classmethod
     def from_bytes(cls, data: bytes, where: str) -> ConsentRecord:
         """Return the record of a JSON file; as `from_values`."""
-        if len(data) > _MAX_BYTES:
+        if len(data) > MAX_BYTES:
             raise ConsentError(f"{where} is too large for a consent record")
         try:
             values = json.loads(data)

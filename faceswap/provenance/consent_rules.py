@@ -18,7 +18,7 @@ class ConsentWish:
     """What a command says about consent."""
 
     given: tuple[str, ...] = ()
-    """`--consent`: ids or files; "NAME=ID" for one identity, "ID" for all."""
+    """`--consent`: ids or files; "NAME=ID" for one identity, "ID" for those that the record names."""
     project: str | None = None
     """What the output is made for."""
 
@@ -97,8 +97,17 @@ class ConsentDesk:
             name, separator, rest = word.partition("=")
             is_for_one = bool(separator) and not Path(word).is_file()
             named.setdefault(name if is_for_one else "", []).append(rest if is_for_one else word)
-        words = named.get(identity) or named.get("") or []
-        return tuple(self.store.find_or_adopt(word) for word in words)
+        if identity in named:
+            return tuple(self.store.find_or_adopt(word) for word in named[identity])
+        for_all = tuple(self.store.find_or_adopt(word) for word in named.get("", []))
+        own = tuple(record for record in for_all if identity in record.subject.names)
+        if for_all and not own:
+            other = for_all[0]
+            raise UsageError(
+                f"the record {other.record_id} is of {other.subject.name!r}, not of {identity!r}; if that is one person, write "
+                f"--consent {shlex.quote(f'{identity}={other.record_id}')}"
+            )
+        return own
 
     def present(self, record: ConsentRecord) -> ConsentRecord:
         """Return a model's copy of a record as it stands now: it may have been revoked since."""

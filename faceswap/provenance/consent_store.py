@@ -11,7 +11,7 @@ from pathlib import Path
 
 from faceswap.errors import ConsentError, UsageError
 from faceswap.files import disk_errors_named, sync_folder, temporary_beside, write_synced
-from faceswap.provenance.consent import ConsentRecord, moment
+from faceswap.provenance.consent import MAX_BYTES, ConsentRecord, moment
 from faceswap.store import data_home
 
 
@@ -28,7 +28,7 @@ class ConsentStore:
 
     def ids(self) -> list[str]:
         """Return the ids of all records, in order."""
-        return sorted(path.stem for path in self.folder.glob("*.json"))
+        return sorted(path.stem for path in self.folder.glob("*.json") if path.is_file())
 
     def records(self) -> list[ConsentRecord]:
         """Return all records.
@@ -37,6 +37,16 @@ class ConsentStore:
             ConsentError: one is damaged.
         """
         return [self._read(record_id) for record_id in self.ids()]
+
+    def whole_and_damaged(self) -> tuple[list[ConsentRecord], list[str]]:
+        """Return the records that can be read, and what is wrong with each of the others."""
+        whole, damaged = [], []
+        for record_id in self.ids():
+            try:
+                whole.append(self._read(record_id))
+            except ConsentError as error:
+                damaged.append(str(error))
+        return whole, damaged
 
     def get(self, record_id: str) -> ConsentRecord | None:
         """Return the record of exactly this id, or None.
@@ -72,7 +82,8 @@ class ConsentStore:
         path = Path(word)
         if not path.is_file():
             return self.find(word)
-        record = ConsentRecord.from_bytes(path.read_bytes(), str(path))
+        with path.open("rb") as file:  # of any size: what is too large is not read in whole
+            record = ConsentRecord.from_bytes(file.read(MAX_BYTES + 1), str(path))
         with self._locked():
             known = self.get(record.record_id)
             latest = latest_of(record, known)
@@ -143,7 +154,10 @@ class ConsentStore:
 
     def _read(self, record_id: str) -> ConsentRecord:
         path = self._path(record_id)
-        record = ConsentRecord.from_bytes(path.read_bytes(), str(path))
+        try:
+            record = ConsentRecord.from_bytes(path.read_bytes(), str(path))
+        except ConsentError as error:
+            raise ConsentError(f"{error}; or move that file out of {self.folder}") from error
         if record.record_id != record_id:
             raise ConsentError(f"{path} holds the record {record.record_id}; give the file that name")
         return record

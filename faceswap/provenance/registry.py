@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from faceswap.errors import ProvenanceError
+from faceswap.errors import UsageError
 from faceswap.files import disk_errors_named, readable
 from faceswap.store import data_home
 
@@ -66,20 +67,24 @@ class Registry:
         """Note outputs, all or none; several processes may do so at once.
 
         Raises:
-            UsageError: the file cannot be written. ResourceError: disk full. ProvenanceError: it is damaged.
+            UsageError: the file is damaged, or cannot be written. ResourceError: disk full.
         """
-        marks = ", ".join("?" * len(_COLUMNS))
         with disk_errors_named(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._open() as database, database:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute(_TABLE)
-            database.execute("CREATE INDEX IF NOT EXISTS by_sha256 ON outputs (sha256)")
-            database.execute(f"PRAGMA user_version = {_VERSION}")
-            database.executemany(
-                f"INSERT OR REPLACE INTO outputs ({', '.join(_COLUMNS)}) VALUES ({marks})",
-                [[readable(each) if isinstance(each, str) else each for each in astuple(entry)] for entry in entries],
-            )
+            _insert(database, entries)
+
+    def check(self) -> None:
+        """Find out whether outputs can be noted, without doing so: before hours of work rather than after.
+
+        Raises:
+            UsageError, ResourceError: as `add`.
+        """
+        if not os.path.lexists(self.path):
+            return  # nothing that could be damaged; `add` begins it
+        with self._open() as database:
+            _insert(database, [RegistryEntry("", "", "", "", "", "", "", "", "", "", 0, "")])
+            database.execute("ROLLBACK")
 
     def of_id(self, mark_id: str) -> list[RegistryEntry]:
         """Return the outputs with an id, the newest first."""
@@ -111,10 +116,23 @@ class Registry:
                 with closing(connection) as database:
                     (version,) = database.execute("PRAGMA user_version").fetchone()
                     if version > _VERSION:
-                        raise ProvenanceError(f"{self.path} is of a later version of faceswap; update this one")
+                        raise UsageError(f"{self.path} is of a later version of faceswap; update this one")
                     database.execute("PRAGMA synchronous = FULL")
                     yield database
         except sqlite3.DatabaseError as error:
-            raise ProvenanceError(
-                f"{self.path} cannot be read ({error}); move it away, and a new one is begun"
+            raise UsageError(
+                f"{self.path}, the registry of outputs, is damaged ({error}); move it away, and a new one is begun"
             ) from error
+
+
+def _insert(database: sqlite3.Connection, entries: list[RegistryEntry]) -> None:
+    """Begin a transaction and put entries in."""
+    database.execute("BEGIN IMMEDIATE")
+    database.execute(_TABLE)
+    database.execute("CREATE INDEX IF NOT EXISTS by_sha256 ON outputs (sha256)")
+    database.execute(f"PRAGMA user_version = {_VERSION}")
+    marks = ", ".join("?" * len(_COLUMNS))
+    database.executemany(
+        f"INSERT OR REPLACE INTO outputs ({', '.join(_COLUMNS)}) VALUES ({marks})",
+        [[readable(each) if isinstance(each, str) else each for each in astuple(entry)] for entry in entries],
+    )

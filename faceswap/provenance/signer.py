@@ -99,7 +99,7 @@ def _own(path: Path) -> Signer:
         key, _, certificates = data.partition(b"-----BEGIN CERTIFICATE-----")
         algorithm = _algorithm_of(key)
     except (ValueError, IndexError) as error:
-        raise ProvenanceError(f"{path} is damaged ({error}); delete it, and a new key is made") from error
+        raise ProvenanceError(f"{path} is damaged; delete it, and a new key is made") from error
     if certificate.not_valid_after_utc < datetime.now(UTC) + timedelta(days=1):
         os.replace(path, path.with_name(f"signer-until-{certificate.not_valid_after_utc:%Y-%m-%d}.pem"))
         raise FileNotFoundError(path)

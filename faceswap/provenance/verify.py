@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faceswap.errors import FaceswapError, ProvenanceError, UnsupportedInputError, UsageError
+from faceswap.errors import FaceswapError, UnsupportedInputError, UsageError
 from faceswap.files import sha256_file
 from faceswap.media.containers import MUXERS
 from faceswap.media.marks import read_user_data
@@ -256,6 +256,6 @@ def _registered(path: Path, ids: set[str]) -> tuple[tuple[RegistryEntry, ...], b
     try:
         same = registry.of_sha256(sha256_file(path))
         of_ids = [entry for number in sorted(ids) for entry in registry.of_id(number)]
-    except ProvenanceError:
+    except UsageError:
         return (), False
     return tuple(dict.fromkeys((*same, *of_ids))), bool(same)

@@ -111,6 +111,11 @@ def _faces(
     return found
 
 
+def _minutes(seconds: float) -> str:
+    number = round(seconds / 60)
+    return "1 minute" if number == 1 else f"{number} minutes" if number else "less than a minute"
+
+
 def _head(state: TrainState) -> str:
     network = state.spec.network
     rate = (
@@ -118,7 +123,7 @@ def _head(state: TrainState) -> str:
         if state.rate_factor == 1
         else f", learning rate lowered to {state.rate_factor:g} of the recipe's by roll-backs"
     )
-    time = f"{state.step} steps in {state.seconds / 60:.0f} minutes"
+    time = f"{state.step} steps in {_minutes(state.seconds)}"
     return f"{network.name} {network.size} px, {time}, loss {state.loss:.4f}{rate}."
 
 

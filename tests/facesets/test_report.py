@@ -97,3 +97,10 @@ def test_fitting_facesets_need_no_advice(tmp_path: Path) -> None:
     assert advice(many(one, 600), many(one, 300)) == [
         "Nothing is missing that can be measured: angles, light, size and sharpness fit."
     ]
+
+
+def test_a_small_source_is_not_told_to_look_where_all_of_it_looks(tmp_path: Path) -> None:
+    one = measured_records(portrait_set(tmp_path, [same]))
+    lines = advice(many(one, 60), many(one, 110) + many(one, 10, yaw=38.0))
+    assert not any("look ahead" in line for line in lines)
+    assert any("10 of 120 faces of the target look to the right" in line for line in lines)

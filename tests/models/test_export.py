@@ -11,13 +11,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from makers import tiny_model
+from makers import tiny_consent, tiny_model
 
-from faceswap.errors import FaceswapError, UsageError
+from faceswap.errors import ConsentError, FaceswapError, UsageError
 from faceswap.models import export
 from faceswap.models.export import ExportReport, export_model, require_dfm
 from faceswap.models.onnx_model import OnnxModel
 from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.consent_store import ConsentStore
 
 pytest.importorskip("onnxscript", reason="exporting needs the extra `export`")
 NETWORKS = {
@@ -76,7 +77,7 @@ def test_the_file_says_what_it_is_and_nothing_of_where_it_was_made(dfm: ExportRe
     assert (facts["identity"], facts["face_type"], facts["color_order"]) == ("bert", "whole_face", "BGR")
     assert json.loads(facts["crop"]) == CROP
     assert facts["model_sha256"] == model.manifest_sha256
-    assert json.loads(facts["consent_ids"]) == [record.record_id for record in model.consents["bert"]] != []
+    assert json.loads(facts["consent_ids"]) == [tiny_consent("bert").record_id]
     assert str(Path(export.__file__).parent).encode() not in dfm.path.read_bytes()
 
 
@@ -162,3 +163,25 @@ def test_files_that_readers_of_dfm_would_not_take_are_noticed(inputs: dict, outp
     shapes = {name: (1, 64, 64, 3 if name == "out_celeb_face:0" else 1) for name in names}
     with pytest.raises(FaceswapError, match="no DFM"):
         require_dfm(inputs, shapes)
+
+
+def test_an_export_names_its_consent_and_is_refused_once_that_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESWAP_HOME", str(tmp_path / "home"))
+    store, record = ConsentStore.of_user(), tiny_consent("bert")
+    store.add(record)
+    folder = tiny_model(tmp_path / "model", ("anna", "bert"), network={**DIMS, **NETWORKS["df"]}, crop=CROP)
+    model = SwapModel.load(folder, device="cpu", precision="fp32")
+    report = export_model(model, tmp_path / "x.onnx", to="bert")
+    assert SwapModel.load(report.path, device="cpu").consents == {"bert": (record,)}
+    revoked = store.revoke(record.record_id, "me", "")
+    assert SwapModel.load(report.path, device="cpu").consents == {"bert": (revoked,)}
+    with pytest.raises(ConsentError, match="was revoked on"):
+        export_model(model, tmp_path / "y.onnx", to="bert")
+    assert not (tmp_path / "y.onnx").exists()
+
+
+def test_an_export_needs_its_folder(model: SwapModel, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        export_model(model, tmp_path / "no" / "x.dfm")

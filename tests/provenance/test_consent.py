@@ -276,3 +276,23 @@ def test_evidence_is_kept_as_a_hash(tmp_path: Path) -> None:
     assert {len(each["sha256"]) for each in found} == {64}
     with pytest.raises(UsageError, match="no file"):
         evidence_of(["contract=nowhere.pdf"])
+
+
+def test_a_record_that_is_given_has_to_be_of_the_person(store: ConsentStore) -> None:
+    store.add(nora := record_of("nora"))
+    with pytest.raises(UsageError, match=rf"is of 'nora', not of 'anna'; .*--consent anna={nora.record_id}"):
+        records_for(store, given=[nora.record_id])
+    assert records_for(store, given=[f"anna={nora.record_id}"]) == (nora,)
+    store.add(anna := record_of())
+    assert records_for(store, given=[nora.record_id, anna.record_id]) == (anna,)
+
+
+def test_a_damaged_record_does_not_hide_the_others(store: ConsentStore) -> None:
+    store.add(record := record_of())
+    (store.folder / "zed-0000000000.json").write_text("{}")
+    (store.folder / "dir-0000000000.json").mkdir()
+    whole, damaged = store.whole_and_damaged()
+    assert whole == [record]
+    assert len(damaged) == 1
+    assert "zed-0000000000.json" in damaged[0]
+    assert "move that file out" in damaged[0]
