@@ -12,6 +12,7 @@
     ├── ResourceError (6)           memory, disk
     ├── DeviceError (2)             the device asked for is not there
     ├── ShapeError (1)              an array of the wrong shape or type
+    ├── ElsewhereError (as there)   another process of the same run failed, and says why
     └── InterruptedRunError (130)   stopped by the user; the message says how to go on
 
 A message is one sentence: what failed, the value, what is allowed, what to do.
@@ -80,6 +81,18 @@ class DeviceError(FaceswapError):
 
 class ShapeError(FaceswapError):
     """An array whose shape or dtype is not the documented one."""
+
+
+class ElsewhereError(FaceswapError):
+    """Another process of the same run failed; the command line leaves it to that one to say why.
+
+    Args:
+        exit_code: of the other process.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class InterruptedRunError(FaceswapError):

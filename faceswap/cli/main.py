@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import signal
 import sys
 import traceback
@@ -31,7 +32,7 @@ from faceswap.cli import (
     train,
     verify,
 )
-from faceswap.errors import FaceswapError
+from faceswap.errors import ElsewhereError, FaceswapError
 
 app = typer.Typer(
     name="faceswap",
@@ -78,6 +79,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
         code = app(standalone_mode=False)
+    except ElsewhereError as error:
+        sys.exit(error.exit_code)
     except FaceswapError as error:
         _fail(str(error), error.exit_code)
     except (typer.TyperException, typer.Abort) as error:
@@ -129,5 +132,6 @@ def _fail(message: str, code: int) -> NoReturn:
         traceback.print_exc()
     if "--json" in sys.argv:
         print(json.dumps({"event": "error", "message": message, "exit_code": code}), flush=True)
-    print(f"faceswap: {' '.join(message.split())}", file=sys.stderr)
+    rank = os.environ.get("RANK", "0")  # of several processes that train one model
+    print(f"faceswap{f' (process {rank})' if rank != '0' else ''}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

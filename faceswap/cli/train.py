@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
         examples(
             "faceswap train --source facesets/data-tng --target facesets/data-picard -m models/data --budget 8h",
             "faceswap train --source a --target b -m models/ab --recipe df-128 --until plateau --set batch=16",
+            "torchrun --nproc-per-node 4 -m faceswap train --source a --target b -m models/ab --recipe liae-128 --budget 2h",
         ),
     )
     def train(
@@ -47,6 +48,9 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="Model folder whose encoder and decoders a new model starts from, as far as they fit."),
         ] = None,
+        tensorboard: Annotated[
+            bool, typer.Option("--tensorboard", help="Write curves and previews for TensorBoard into the model folder.")
+        ] = False,
         overrides: Annotated[
             list[str] | None, typer.Option("--set", help="Change one recipe key, e.g. batch=8 or augment.flip=0.5.")
         ] = None,
@@ -56,6 +60,7 @@ def register(app: typer.Typer) -> None:
         from faceswap.errors import UsageError
         from faceswap.recipes import load_recipe
         from faceswap.train.config import TrainConfig
+        from faceswap.train.distributed import is_first_here
         from faceswap.train.loop import train_model
 
         values = with_overrides(load_recipe(recipe), overrides or [])
@@ -69,6 +74,8 @@ def register(app: typer.Typer) -> None:
             values |= {"steps": steps, "budget": budget, "until": until}
         if init_from is not None:
             values["init_from"] = str(init_from)
+        if tensorboard:
+            values["tensorboard"] = True
         if run.seed is not None:
             values["seed"] = run.seed
         config = validated(TrainConfig, values, f"recipe {recipe}")
@@ -80,6 +87,8 @@ def register(app: typer.Typer) -> None:
             on_progress=run.console.on_progress,
             on_note=run.console.note,
         )
+        if not is_first_here():
+            return
         if not report.new_steps:
             run.console.result(
                 f"{report.model} is already trained to the end asked for (step {report.step}); raise --steps or --budget"

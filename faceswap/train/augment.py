@@ -18,6 +18,7 @@ from faceswap import geometry
 from faceswap.train.config import AugmentSettings
 from faceswap.train.data import FacePack
 from faceswap.train.degrade import blurred, compressed, obstacle
+from faceswap.train.distributed import ALONE, Team
 from faceswap.train.draws import Draws, uniform
 
 _NODES = 5
@@ -51,21 +52,30 @@ class Batch:
 
 
 class Sampler:
-    """Draws batches; everything random comes from one generator, so that a run can be resumed exactly."""
+    """Draws batches; everything random comes from one generator, so that a run can be resumed exactly.
+
+    Args:
+        team: each process draws all the numbers and makes its own rows of the batch.
+    """
 
     def __init__(
-        self, settings: AugmentSettings, size: int, generator: torch.Generator, device: torch.device | None = None
+        self,
+        settings: AugmentSettings,
+        size: int,
+        generator: torch.Generator,
+        device: torch.device | None = None,
+        team: Team = ALONE,
     ) -> None:
-        self._settings, self._size, self._generator = settings, size, generator
+        self._settings, self._size, self._generator, self._team = settings, size, generator, team
         self._device = device or torch.device("cpu")
 
     def draw(self, pack: FacePack, count: int, *, warp: bool) -> Batch:
-        """Return `count` random pairs of an identity.
+        """Return `count` random pairs of an identity; of several processes' batch, this one's rows.
 
         Args:
             warp: False = the input is not warped (the sharpening stage, and previews).
         """
-        host = Draws.make(count, self._generator)
+        host = Draws.make(count, self._generator).part(self._team.own(count))
         draws = host.on(self._device)
         pixels = pack.take(pack.choose(host.unit(_FACE)), self._device).float().div_(255)
         return self.vary(pack, pixels, draws, warp=warp)
@@ -163,21 +173,26 @@ def still_sampler(size: int, device: torch.device | None = None) -> Sampler:
     return Sampler(still, size, torch.Generator().manual_seed(1), device)
 
 
-def exchange_colors(batches: Sequence[Batch], probability: float, generator: torch.Generator) -> list[Batch]:
+def exchange_colors(
+    batches: Sequence[Batch], probability: float, generator: torch.Generator, team: Team = ALONE
+) -> list[Batch]:
     """Return the batches with some faces recoloured to the mean and spread of a face of the next identity.
 
-    Reinhard et al. 2001, per channel and under the masks; spreads change by at most a factor of 2.
+    Reinhard et al. 2001, per channel and under the masks; spreads change by at most a factor of 2. The other face may be
+    with another process of the team.
     """
     if len(batches) < 2 or not probability:
         return list(batches)
-    statistics = [_mean_and_spread(batch) for batch in batches]
+    own = torch.stack([_mean_and_spread(batch) for batch in batches], dim=1)
+    count = len(own) * team.size
+    everywhere, rows = team.gathered(own), team.own(count)
     results = []
     for number, batch in enumerate(batches):
-        mean, spread = statistics[number]
-        other_mean, other_spread = statistics[(number + 1) % len(batches)]
-        numbers = uniform((2, len(mean)), generator, mean.device)
+        mean, spread = own[:, number].unbind(1)
+        other_mean, other_spread = everywhere[:, (number + 1) % len(batches)].unbind(1)
+        numbers = uniform((2, count), generator, mean.device)[:, rows]
         chosen = (numbers[0] < probability).view(-1, 1, 1, 1)
-        partner = (numbers[1] * len(other_mean)).long().clamp(max=len(other_mean) - 1)
+        partner = (numbers[1] * count).long().clamp(max=count - 1)
         gain = torch.where(chosen, (other_spread[partner] / spread).clamp(0.5, 2), 1.0)
         shift = torch.where(chosen, other_mean[partner] - gain * mean, 0.0)
         inputs, truth = ((picture * gain + shift).clamp(0, 1) for picture in (batch.inputs, batch.truth))
@@ -185,12 +200,12 @@ def exchange_colors(batches: Sequence[Batch], probability: float, generator: tor
     return results
 
 
-def _mean_and_spread(batch: Batch) -> tuple[Tensor, Tensor]:
-    """(B, 3, 1, 1) mean and standard deviation under the mask."""
+def _mean_and_spread(batch: Batch) -> Tensor:
+    """(B, 2, 3, 1, 1) mean and standard deviation under the mask."""
     weight = batch.outline / batch.outline.sum(dim=(2, 3), keepdim=True).clamp(min=1e-3)
     mean = (batch.truth * weight).sum(dim=(2, 3), keepdim=True)
     variance = ((batch.truth - mean).square() * weight).sum(dim=(2, 3), keepdim=True)
-    return mean, variance.clamp(min=1e-6).sqrt()
+    return torch.stack([mean, variance.clamp(min=1e-6).sqrt()], dim=1)
 
 
 def _centres(size: int, device: torch.device) -> Tensor:

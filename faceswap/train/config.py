@@ -113,7 +113,7 @@ class TrainConfig(Settings):
     stage: tuple[StageSettings, ...] = ()
     """Without any: with warp until `augment.warp_until`, then without."""
     batch: int = Field(16, ge=0, le=512)
-    """Faces of each identity in a step; 0 or "auto" = as many as memory holds."""
+    """Faces of each identity in a step, shared by all processes; 0 or "auto" = as many as memory holds."""
     accumulate: int = Field(1, ge=1, le=512)
     """Parts in which a batch is computed, one after the other: less memory, the same step."""
     save_memory: bool = False
@@ -142,6 +142,8 @@ class TrainConfig(Settings):
     """In steps; held-out faces are scored as often."""
     timelapse: bool = False
     """Keep every preview, in timelapse/."""
+    tensorboard: bool = False
+    """Write curves and previews for TensorBoard, in tensorboard/ (extra `track`)."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     engine: Literal["auto", "eager", "compile", "graph"] = "auto"
     """How a step is computed; "auto" measures and takes the quickest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from faceswap.device import Compute
@@ -49,14 +49,18 @@ class Critic:
         self.network.requires_grad_(True)
         return sum((functional.softplus(-opinion).mean() for opinion in opinions), face.new_zeros(()))
 
-    def learn(self, face: Tensor, truth: Truth, rate: float, compute: Compute) -> None:
-        """Take one step towards telling these faces apart."""
+    def learn(self, face: Tensor, truth: Truth, rate: float, compute: Compute, judge: nn.Module | None = None) -> None:
+        """Take one step towards telling these faces apart.
+
+        Args:
+            judge: what runs the network and averages its gradients over several processes; None = the network itself.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         pictures = torch.cat([truth.face, _framed(face.detach(), truth, compute)])
         with compute.autocast():
-            opinions = self.network(pictures.contiguous(memory_format=compute.memory_format))
+            opinions = (judge or self.network)(pictures.contiguous(memory_format=compute.memory_format))
         loss = face.new_zeros(())
         for opinion in opinions:
             real, made = opinion.chunk(2)

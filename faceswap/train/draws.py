@@ -40,6 +40,10 @@ class Draws:
         """Return the same numbers on a device."""
         return Draws(moved(self._numbers, device))
 
+    def part(self, rows: slice) -> Draws:
+        """Return the numbers of some samples."""
+        return Draws(self._numbers[rows])
+
     def __len__(self) -> int:
         return len(self._numbers)
 

@@ -65,8 +65,8 @@ def make_engine(name: str, stepper: Stepper) -> StepOf:
         return GraphStepper(stepper)
     if name == "compile":
         network = stepper.state.network
-        stepper.encode = torch.compile(network.encode, dynamic=False)
-        stepper.decode = torch.compile(network.decode, dynamic=False)
+        stepper.rebuild.encode = torch.compile(network.encode, dynamic=False)
+        stepper.rebuild.decode = torch.compile(network.decode, dynamic=False)
     return stepper
 
 
@@ -76,6 +76,7 @@ def choose_engine(
     compute: Compute,
     *,
     is_plain: bool,
+    num_processes: int = 1,
     make: Callable[[], tuple[Stepper, Sequence[Batch]]],
     on_note: Callable[[str], None],
 ) -> str:
@@ -83,17 +84,19 @@ def choose_engine(
 
     Args:
         is_plain: False = the stage does more than a recorded step holds (discriminator, parts, fp16): eager.
+        num_processes: that share the batch; averaging gradients between them is never recorded.
         make: gives a stepper over a state of its own, to be thrown away, and batches.
     """
     if config.engine != "auto":
-        usable = is_plain and (config.engine != "graph" or compute.device.type == "cuda")
+        usable = is_plain and (config.engine != "graph" or (compute.device.type == "cuda" and num_processes == 1))
         if config.engine != "eager" and not usable:
-            on_note(f"engine {config.engine!r} cannot do this stage on {compute.device}; it is computed eagerly")
+            where = f"{compute.device}" if num_processes == 1 else f"{num_processes} processes"
+            on_note(f"engine {config.engine!r} cannot do this stage on {where}; it is computed eagerly")
         return config.engine if usable else "eager"
-    candidates = _candidates(config, compute)
+    candidates = _candidates(config, compute, num_processes)
     if not is_plain or len(candidates) == 1:
         return "eager"
-    key = _key(config, compute)
+    key = _key(config, compute, num_processes)
     known = _kept(model / FILE)
     if key not in known:
         known[key] = _measured(candidates, compute, make)
@@ -106,17 +109,18 @@ def choose_engine(
     return chosen
 
 
-def _candidates(config: TrainConfig, compute: Compute) -> list[str]:
+def _candidates(config: TrainConfig, compute: Compute, num_processes: int) -> list[str]:
     if compute.device.type == "cuda":
-        return ["eager", "graph", "compile"]
+        return ["eager", "graph", "compile"] if num_processes == 1 else ["eager", "compile"]
     is_long = (config.budget_seconds or 0) >= _LONG_SECONDS or (config.steps or 0) >= _LONG_STEPS
     return ["eager", "compile"] if is_long else ["eager"]
 
 
-def _key(config: TrainConfig, compute: Compute) -> str:
+def _key(config: TrainConfig, compute: Compute, num_processes: int) -> str:
     name = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else "cpu"
     network = config.network.model_dump_json()
-    return f"{name} {compute} torch {torch.__version__} batch {config.batch} {network}"
+    shared = f" / {num_processes}" if num_processes > 1 else ""
+    return f"{name} {compute} torch {torch.__version__} batch {config.batch}{shared} {network}"
 
 
 def _kept(path: Path) -> dict[str, dict[str, float | str]]:

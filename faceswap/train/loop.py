@@ -5,43 +5,37 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from faceswap.device import Compute, choose_compute
-from faceswap.errors import FaceswapError, InterruptedRunError, UsageError
+from faceswap.device import choose_compute
+from faceswap.errors import ElsewhereError, InterruptedRunError, UsageError
 from faceswap.facesets.store import FaceSet
 from faceswap.files import disk_errors_named, folder_lock
 from faceswap.interrupt import StopRequest, stop_on_signal
-from faceswap.models.checkpoint import Checkpoint, remove_leftovers
 from faceswap.models.spec import SwapSpec
 from faceswap.models.work import work_of
 from faceswap.progress import OnProgress, Progress, ignore_progress
-from faceswap.train.augment import Batch, Sampler, exchange_colors
+from faceswap.train.board import FOLDER, Board, require_tensorboard
 from faceswap.train.clock import Clock
-from faceswap.train.config import StageSettings, TrainConfig
+from faceswap.train.config import TrainConfig
 from faceswap.train.consents import consents_of
-from faceswap.train.data import FacePack, load_pack
-from faceswap.train.engines import StepOf, choose_engine, make_engine
+from faceswap.train.distributed import Team, joined, own_device
 from faceswap.train.final import write_final_report
-from faceswap.train.held_out import HeldOutScore, Looked, as_event, divided, held_out, look
-from faceswap.train.identity_loss import load_identity_loss
-from faceswap.train.likeness import measure_likeness
+from faceswap.train.held_out import HeldOutScore, as_event, look
 from faceswap.train.log import EventLog
 from faceswap.train.preview import PreviewWish, preview_on_signal, write_preview
-from faceswap.train.schedule import advanced, learning_rate, require_end, run_share, stages_of
-from faceswap.train.start import begin, enter_stage, fresh_state
-from faceswap.train.state import TrainState
-from faceswap.train.step import Stepper
-from faceswap.train.watch import LossWatch, Scored, collapse, has_plateau, is_learnt_by_heart
+from faceswap.train.run import Run
+from faceswap.train.schedule import advanced, learning_rate, require_end, stages_of
+from faceswap.train.start import begin, enter_stage
+from faceswap.train.watch import LossWatch
 
 _REPORT_EVERY = 10
 """Steps between progress reports; the loss is read back from the device only then."""
-_MOST_ROLL_BACKS = 4
-"""In one call; more are no accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +59,8 @@ class TrainReport:
     """What the curve and the facesets say, one sentence each; also in report.html."""
 
 
-@dataclass(slots=True, eq=False)
-class _Run:
-    """What a call of `train_model` works with."""
-
-    model: Path
-    config: TrainConfig
-    compute: Compute
-    sets: Sequence[FaceSet]
-    spec: SwapSpec
-    state: TrainState
-    saved: Checkpoint | None
-    log: EventLog
-    on_progress: OnProgress
-    on_note: Callable[[str], None]
-    packs: list[FacePack] = field(default_factory=list)
-    held: list[FacePack | None] = field(default_factory=list)
-    roll_backs: int = 0
-    is_learnt_by_heart: bool = False
-    """Said once."""
-
-    @property
-    def stage(self) -> StageSettings:
-        return stages_of(self.config)[self.state.place.stage]
-
-    def share(self) -> float:
-        return run_share(self.config, self.state.step, self.state.seconds)
-
-    def load_packs(self) -> None:
-        """Load the facesets at the size of the stage."""
-        crop, regions = self.state.spec.crop_spec, self.config.regions
-        parts = []
-        for faceset in self.sets:
-            pack = load_pack(faceset, crop, self.compute.device, regions)
-            parts.append(divided(pack, held_out(pack.records), self.config.augment.balance))
-        self.packs, self.held = [part[0] for part in parts], [part[1] for part in parts]
+def _ignore_note(_: str) -> None:
+    """The default listener."""
 
 
 def train_model(
@@ -109,9 +70,12 @@ def train_model(
     *,
     device: str = "auto",
     on_progress: OnProgress = ignore_progress,
-    on_note: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] = _ignore_note,
 ) -> TrainReport:
     """Train a swap model; the same call again goes on from the last checkpoint.
+
+    In several processes that `torchrun` has started, each call trains the same model with its share of the batches; the
+    first process alone writes, and calls `on_progress` and `on_note`.
 
     Args:
         facesets: one for each identity; the first is the source (the person whose face will appear).
@@ -122,27 +86,46 @@ def train_model(
         UsageError: no end is set, or the folder holds another model. CropMismatchError, NoFaceError: unfit facesets.
         ResourceError: disk or memory full (older checkpoints are intact).
         InterruptedRunError: stopped by a signal, after saving.
-        FaceswapError: training collapses again and again.
+        FaceswapError: training collapses again and again, or another process is gone. ElsewhereError: of several
+            processes, the first failed or was stopped.
     """
     model = Path(model)
     require_end(config)
-    sets = [FaceSet.open(path) for path in facesets]
-    spec = SwapSpec(network=config.network, crop=config.crop, identities=_identities(sets))
-    compute = choose_compute(device, config.precision)
-    with folder_lock(model, "train"):
-        remove_leftovers(model)
-        state, saved, config = begin(model, spec, config, compute, on_note)
-        state.consents = consents_of(sets, on_note)
-        log = EventLog(model / "events.jsonl")
-        run = _Run(model, config, compute, sets, spec, state, saved, log, on_progress, on_note)
+    compute = choose_compute(own_device(device), config.precision)
+    with joined(compute) as team, ExitStack() as stack:
+        if not team.is_first:
+            on_note, on_progress = _ignore_note, ignore_progress
+        sets = team.in_turn(lambda: [FaceSet.open(path) for path in facesets])
+        spec = SwapSpec(network=config.network, crop=config.crop, identities=team.in_turn(lambda: _identities(sets)))
+        team.first_does(lambda: stack.enter_context(folder_lock(model, "train")))
+        state, saved, config = begin(model, spec, config, compute, on_note, team)
+        log = stack.enter_context(closing(_event_log(model, config, team, state.step)))
+        run = Run(model, config, compute, team, sets, spec, state, saved, log, on_progress, on_note)
+        if team.is_first:
+            state.consents = consents_of(sets, on_note)
         run.load_packs()
-        on_note(
-            f"{spec.network.name} {spec.network.size} px, {work_of(spec.network, len(spec.identities))}, on {compute}: "
-            + ", ".join(f"{pack.actor}: {len(pack)} faces" for pack in run.packs)
-            + "".join(f", {len(pack)} of {pack.actor} held out" for pack in run.held if pack is not None)
-        )
+        on_note(_opening(run))
         with stop_on_signal() as stop, preview_on_signal() as wish, disk_errors_named(model):
             return _train(run, stop, wish)
+
+
+def _event_log(model: Path, config: TrainConfig, team: Team, step: int) -> EventLog:
+    if config.tensorboard:
+        team.first_does(require_tensorboard)
+    if not team.is_first:
+        return EventLog(None)
+    return EventLog(model / "events.jsonl", Board(model / FOLDER, step) if config.tensorboard else None)
+
+
+def _opening(run: Run) -> str:
+    """Return what a person should read first."""
+    network, count = run.spec.network, len(run.spec.identities)
+    shared = f", batch {run.config.batch} shared by {run.team.size} processes" if run.team.size > 1 else ""
+    return (
+        f"{network.name} {network.size} px, {work_of(network, count)}, on {run.compute}{shared}: "
+        + ", ".join(f"{pack.actor}: {len(pack)} faces" for pack in run.packs)
+        + "".join(f", {len(pack)} of {pack.actor} held out" for pack in run.held if pack is not None)
+    )
 
 
 def _identities(sets: Sequence[FaceSet]) -> tuple[str, ...]:
@@ -152,144 +135,68 @@ def _identities(sets: Sequence[FaceSet]) -> tuple[str, ...]:
     return actors
 
 
-def _train(run: _Run, stop: StopRequest, wish: PreviewWish) -> TrainReport:
+def _train(run: Run, stop: StopRequest, wish: PreviewWish) -> TrainReport:
     config = run.config
     run.log.write("start", step=run.state.step, compute=str(run.compute), config=config.model_dump(mode="json"))
     first_step, first_seconds = run.state.step, run.state.seconds
     start = time.perf_counter()
-    step, sampler = _prepare(run)
+    step, sampler = run.prepare()
     watch, clock = LossWatch(), Clock(run.compute.device)
     loss = torch.tensor(run.state.loss)
-    while not stop:
+    while not (signal_number := _agreed(run, stop)):
         state, share = run.state, run.share()
-        place = advanced(config, state.place, state.step, share, has_plateau=_has_plateau(run))
+        place = advanced(config, state.place, state.step, share, has_plateau=run.has_plateau)
         if place is None:
-            state.loss = float(loss)
+            state.loss = run.read(loss)
             if math.isfinite(state.loss):
                 break
-            loss = _roll_back(run, "the loss is no number")
-            step, sampler = _prepare(run)
+            loss = run.roll_back("the loss is no number")
+            step, sampler = run.prepare()
             continue
         if place != state.place:
             state.place = place
             enter_stage(state, run.stage, config, run.compute, run.on_note)
             run.load_packs()
-            step, sampler = _prepare(run)
+            step, sampler = run.prepare()
             watch = LossWatch()
         with clock.measure("draw"):
-            batches = _draw(run, sampler)
+            batches = run.draw(sampler)
+        rate = state.rate_factor * learning_rate(config, place, state.step, share)
         with clock.measure("step"):
-            loss = step(batches, state.rate_factor * learning_rate(config, place, state.step, share))
+            loss = step(batches, rate)
         state.seconds = first_seconds + time.perf_counter() - start
         is_due = {name: state.step % every == 0 for name, every in _periods(config).items()}
-        if is_due["report"] or is_due["save"] or is_due["look"]:
-            state.loss = float(loss)
+        if any(is_due.values()):
+            state.loss = run.read(loss)
             trouble = watch.collapse(state.loss)
             if not trouble and is_due["look"]:
-                trouble = _look(run)
+                trouble = run.look()
             if trouble:
-                loss = _roll_back(run, trouble)
-                step, sampler = _prepare(run)
+                loss = run.roll_back(trouble)
+                step, sampler = run.prepare()
                 watch = LossWatch()
                 continue
-        if is_due["report"]:
-            _report(run, first_step, first_seconds, clock.waits())
-        if wish or is_due["look"]:
+        if is_due["report"] and run.team.is_first:
+            _report(run, first_step, first_seconds, clock.waits(), rate)
+        if (wish or is_due["look"]) and run.team.is_first:
             _preview(run)
             wish.clear()
         if is_due["save"]:
-            _save(run)
-    return _finish(run, loss, stop, first_step, first_seconds)
+            run.save()
+    return _finish(run, loss, signal_number, first_step, first_seconds)
+
+
+def _agreed(run: Run, stop: StopRequest) -> int:
+    """Return the signal that has asked any process to stop, 0 = none; all get the same, and the same time."""
+    number, run.state.seconds = run.team.most(stop.signal_number, run.state.seconds)
+    return int(number)
 
 
 def _periods(config: TrainConfig) -> dict[str, int]:
     return {"report": _REPORT_EVERY, "look": config.preview_every, "save": config.checkpoint_every}
 
 
-def _prepare(run: _Run) -> tuple[StepOf, Sampler]:
-    """Return the step and the sampler of the stage that is on."""
-    config, compute, state = run.config, run.compute, run.state
-
-    def stepper_of(of: TrainState) -> Stepper:
-        identity = None
-        if config.loss.identity:
-            identity = load_identity_loss(Path(config.loss.encoder), of.spec.crop_spec, compute.device)
-        return Stepper(of, config, compute, run.stage, identity_loss=identity, on_note=run.on_note)
-
-    def throw_away() -> tuple[Stepper, Sequence[Batch]]:
-        other = TrainState.create(state.spec, config, compute)
-        sampler = Sampler(config.augment, state.spec.network.size, other.generator, compute.device)
-        return stepper_of(other), [sampler.draw(pack, config.batch, warp=True) for pack in run.packs]
-
-    is_plain = not run.stage.gan and state.relief.parts == 1 and not state.relief.saves_memory
-    is_plain = is_plain and not state.scaler.is_enabled()
-    engine = choose_engine(run.model, config, compute, is_plain=is_plain, make=throw_away, on_note=run.on_note)
-    sampler = Sampler(config.augment, state.spec.network.size, state.generator, compute.device)
-    return make_engine(engine, stepper_of(state)), sampler
-
-
-def _draw(run: _Run, sampler: Sampler) -> Sequence[Batch]:
-    batches = [sampler.draw(pack, run.config.batch, warp=run.stage.warp) for pack in run.packs]
-    return exchange_colors(batches, run.config.augment.exchange, run.state.generator)
-
-
-def _has_plateau(run: _Run) -> bool:
-    return has_plateau([row for row in run.state.history if row.step > run.state.place.step])
-
-
-def _look(run: _Run) -> str | None:
-    """Score the network; return what has collapsed, in words."""
-    state = run.state
-    looked = look(state, run.packs, run.held, run.compute)
-    row = Scored(
-        state.step,
-        round(state.seconds, 1),
-        round(state.loss, 5),
-        looked.held_ssim,
-        looked.seen,
-        looked.sharpness,
-        looked.variety,
-    )
-    trouble = collapse([r for r in (*state.history, row) if r.step > state.place.step])
-    run.log.write("score", step=state.step, held_out=as_event(looked.held), seen=looked.seen, variety=looked.variety)
-    if trouble is None and (not state.history or state.history[-1].step < state.step):
-        state.history = (*state.history, row)
-        if is_learnt_by_heart(state.history) and not run.is_learnt_by_heart:
-            run.is_learnt_by_heart = True
-            run.on_note(
-                f"step {state.step}: held-out faces get worse while those of the training get better: learnt by heart"
-            )
-    return trouble
-
-
-def _roll_back(run: _Run, trouble: str) -> torch.Tensor:
-    """Go back to the last checkpoint with half the learning rate, and other draws than those that led here.
-
-    Returns:
-        The loss there.
-    """
-    run.roll_backs += 1
-    step, factor = run.state.step, run.state.rate_factor / 2
-    place = f"the checkpoint of step {run.saved.step}" if run.saved else "the start"
-    run.log.write("roll_back", step=step, because=trouble, to=run.saved.step if run.saved else 0, rate_factor=factor)
-    if run.roll_backs > _MOST_ROLL_BACKS:
-        raise FaceswapError(
-            f"training collapsed at step {step} for the {run.roll_backs}th time ({trouble}); {place} is kept; look at the "
-            "facesets, or start with a much lower rate, e.g. --set learning_rate=1e-5"
-        )
-    seconds, consents = run.state.seconds, run.state.consents
-    if run.saved:
-        run.state = TrainState.restore(run.saved, run.spec, run.config, run.compute)
-    else:
-        run.state = fresh_state(run.spec, run.config, run.compute, run.on_note)
-    run.state.seconds, run.state.rate_factor, run.state.consents = seconds, factor, consents
-    run.state.generator.manual_seed(run.config.seed + 7919 * run.roll_backs + step)
-    run.on_note(f"step {step}: training collapsed, {trouble}; back to {place} with {factor:g} times the learning rate")
-    run.load_packs()
-    return torch.tensor(run.state.loss)
-
-
-def _report(run: _Run, first_step: int, first_seconds: float, waits: float) -> None:
+def _report(run: Run, first_step: int, first_seconds: float, waits: float, learning_rate: float) -> None:
     state = run.state
     rate = (state.step - first_step) / max(state.seconds - first_seconds, 1e-9)
     total = run.config.steps or (round(state.step / share) if (share := run.share()) else None)
@@ -300,42 +207,37 @@ def _report(run: _Run, first_step: int, first_seconds: float, waits: float) -> N
         details["GB"] = round(torch.cuda.max_memory_allocated(run.compute.device) / 1e9, 1)
     run.on_progress(Progress("train", state.step, total, unit="steps", details=details))
     values = {"loss": round(state.loss, 5), "steps_per_second": round(rate, 3), "waits_for_data": round(waits, 4)}
-    run.log.write("step", step=state.step, stage=state.place.stage, **values)
+    run.log.write("step", step=state.step, stage=state.place.stage, learning_rate=learning_rate, **values)
 
 
-def _preview(run: _Run) -> None:
-    write_preview(run.model / "preview.png", run.state, run.packs, run.compute)
+def _preview(run: Run) -> None:
+    path = run.model / "preview.png"
+    write_preview(path, run.state, run.packs, run.compute)
+    data = path.read_bytes()
+    run.log.picture(run.state.step, data)
     if run.config.timelapse:
         folder = run.model / "timelapse"
         folder.mkdir(exist_ok=True)
-        data = (run.model / "preview.png").read_bytes()
         (folder / f"{run.state.step:09d}.png").write_bytes(data)
 
 
-def _save(run: _Run) -> Checkpoint:
-    likeness = measure_likeness(run.state, run.packs, run.compute)
-    run.saved = run.state.save(run.model, run.config, likeness)
-    return run.saved
-
-
-def _finish(run: _Run, loss: torch.Tensor, stop: StopRequest, first_step: int, first_seconds: float) -> TrainReport:
+def _finish(run: Run, loss: torch.Tensor, signal_number: int, first_step: int, first_seconds: float) -> TrainReport:
     """Save, and say how it went."""
     saved = run.saved
     if saved is None or saved.step != run.state.step:
-        run.state.loss = float(loss)
+        run.state.loss = run.read(loss)
         if not math.isfinite(run.state.loss):  # stopped in the middle of a collapse
-            _roll_back(run, "the loss is no number")
-        saved = run.saved if run.saved and run.saved.step == run.state.step else _save(run)
+            run.roll_back("the loss is no number")
+        saved = run.saved if run.saved and run.saved.step == run.state.step else run.save()
     state = run.state
-    run.log.write("stop", step=state.step, seconds=round(state.seconds, 3), signal=stop.signal_number)
-    if stop:
+    run.log.write("stop", step=state.step, seconds=round(state.seconds, 3), signal=signal_number)
+    if signal_number:
+        if not run.team.is_first:
+            raise ElsewhereError("stopped; the first process of the run says how to go on", 128 + signal_number)
         raise InterruptedRunError(
-            f"stopped at step {state.step}, saved as {saved.path}; repeat the command to go on", stop.signal_number
+            f"stopped at step {state.step}, saved as {saved.path}; repeat the command to go on", signal_number
         )
-    _preview(run)
-    looked: Looked = look(state, run.packs, run.held, run.compute)
-    run.log.write("score", step=state.step, held_out=as_event(looked.held), seen=looked.seen, variety=looked.variety)
-    advice = write_final_report(run.model / "report.html", state, run.packs, run.held, looked, run.compute)
+    held, advice = run.team.first_does(lambda: _last_look(run))
     seconds, steps = state.seconds - first_seconds, state.step - first_step
     return TrainReport(
         run.model,
@@ -346,6 +248,17 @@ def _finish(run: _Run, loss: torch.Tensor, stop: StopRequest, first_step: int, f
         state.loss,
         state.spec.identities,
         saved.path,
-        looked.held,
+        held,
         tuple(advice),
     )
+
+
+def _last_look(run: Run) -> tuple[Mapping[str, HeldOutScore], list[str]]:
+    """Write the last preview and the report; return the scores of held-out faces, and advice."""
+    _preview(run)
+    looked = look(run.state, run.packs, run.held, run.compute)
+    run.log.write(
+        "score", step=run.state.step, held_out=as_event(looked.held), seen=looked.seen, variety=looked.variety
+    )
+    advice = write_final_report(run.model / "report.html", run.state, run.packs, run.held, looked, run.compute)
+    return looked.held, advice

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from faceswap.device import Compute
 from faceswap.errors import CheckpointError
-from faceswap.models.checkpoint import Checkpoint, find_checkpoint, has_checkpoint
+from faceswap.models.checkpoint import Checkpoint, find_checkpoint, has_checkpoint, remove_leftovers
 from faceswap.models.spec import SwapSpec
 from faceswap.train.carry import carry
 from faceswap.train.config import StageSettings, TrainConfig
 from faceswap.train.critic import Critic
+from faceswap.train.distributed import ALONE, Team
 from faceswap.train.memory import automatic_batch
 from faceswap.train.schedule import stages_of
 from faceswap.train.state import TrainState, sized
@@ -20,27 +21,38 @@ OnNote = Callable[[str], None]
 
 
 def begin(
-    model: Path, spec: SwapSpec, config: TrainConfig, compute: Compute, on_note: OnNote
+    model: Path, spec: SwapSpec, config: TrainConfig, compute: Compute, on_note: OnNote, team: Team = ALONE
 ) -> tuple[TrainState, Checkpoint | None, TrainConfig]:
     """Return the state to go on from, its checkpoint if there is one, and the settings with nothing left to choose.
 
     Raises:
         CheckpointError: none of the folder's checkpoints is whole. UsageError: it holds another model.
     """
-    if not has_checkpoint(model):
-        state = fresh_state(spec, config, compute, on_note)
-        return state, None, _with_batch(config, state, compute, on_note)
-    try:
-        checkpoint = find_checkpoint(model)
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; move the folder away to start afresh") from error
+    checkpoint = team.first_does(lambda: _newest(model))
+    if checkpoint is None:
+        state = team.in_turn(lambda: fresh_state(spec, config, compute, on_note))
+        config = team.first_does(lambda: _with_batch(config, state, compute, on_note, team))
+        team.in_turn(lambda: team.require_shares(config.batch))
+        return state, None, config
     for reason in checkpoint.rejected:
         on_note(f"passed over: {reason}")
     if not config.batch:
         config = config.model_copy(update={"batch": checkpoint.document("train")["batch"]})
-    state = TrainState.restore(checkpoint, spec, config, compute)
+    team.in_turn(lambda: team.require_shares(config.batch))
+    state = team.in_turn(lambda: TrainState.restore(checkpoint, spec, config, compute))
     on_note(f"going on from step {state.step} ({checkpoint.path.name})")
     return state, checkpoint, config
+
+
+def _newest(model: Path) -> Checkpoint | None:
+    """Return the checkpoint to go on from, None = there is none yet. The caller holds the folder's lock."""
+    remove_leftovers(model)
+    if not has_checkpoint(model):
+        return None
+    try:
+        return find_checkpoint(model)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; move the folder away to start afresh") from error
 
 
 def fresh_state(spec: SwapSpec, config: TrainConfig, compute: Compute, on_note: OnNote) -> TrainState:
@@ -86,9 +98,9 @@ def _warm(state: TrainState, folder: Path, config: TrainConfig, on_note: OnNote)
     on_note(f"from {checkpoint.path}: {carried}")
 
 
-def _with_batch(config: TrainConfig, state: TrainState, compute: Compute, on_note: OnNote) -> TrainConfig:
+def _with_batch(config: TrainConfig, state: TrainState, compute: Compute, on_note: OnNote, team: Team) -> TrainConfig:
     if config.batch:
         return config
     batch, sentence = automatic_batch(state.network, config.network.size, compute)
-    on_note(sentence)
-    return config.model_copy(update={"batch": batch})
+    on_note(sentence if team.size == 1 else f"each of {team.size} processes: {sentence}")
+    return config.model_copy(update={"batch": batch * team.size})
