@@ -12,7 +12,6 @@ from makers import detector, tiny_model
 from faceswap.convert import shot_look
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
-from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.shot_look import read_looks, write_looks
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
@@ -101,11 +100,8 @@ def test_few_frames_are_looked_at_and_none_where_it_is_not_wanted(
     assert looked == [shot_look.NUM_SAMPLES, 0, 0]
 
 
-def test_an_override_has_its_own_stretch_of_time(
-    model: SwapModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ConvertPlan, "watermark_id", None)  # each conversion has its own
-
+@pytest.mark.usefixtures("without_watermark")
+def test_an_override_has_its_own_stretch_of_time(model: SwapModel, tmp_path: Path) -> None:
     def cut(frame: int) -> np.ndarray:
         return lit(frame) if frame < 20 else lit(frame - 20)[:, ::-1] if frame >= 22 else gradient_picture(SIZE, frame)
 
