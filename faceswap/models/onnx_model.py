@@ -184,26 +184,23 @@ def _known_records(graph: Graph) -> tuple[ConsentRecord, ...]:
 
 
 def _run_dfm(session: BoundSession, graph: Graph, patches: Tensor, morph: float, source: Tensor | None) -> SwapOutput:
-    count, size = len(patches), patches.shape[-1]
     inputs = {graph.inputs[0].name: patches.flip(1).permute(0, 2, 3, 1)}
     if len(graph.inputs) == 2:
         inputs[graph.inputs[1].name] = torch.tensor([morph])
-    channels = (1, 3, 1)  # by position, as other readers do
-    _, face, mask = session.run(inputs, [(count, size, size, c) for c in channels])
+    _, face, mask = session.run(inputs)  # by position, as other readers do
     return SwapOutput(face.permute(0, 3, 1, 2).flip(1).clamp(0, 1), mask.permute(0, 3, 1, 2).clamp(0, 1))
 
 
 def _run_ours(session: BoundSession, graph: Graph, patches: Tensor, morph: float, source: Tensor | None) -> SwapOutput:
     inputs = {"patches": patches, **({"morph": torch.tensor([morph])} if len(graph.inputs) == 2 else {})}
-    count, size = len(patches), patches.shape[-1]
-    return SwapOutput(*session.run(inputs, [(count, 3, size, size), (count, 1, size, size)]))
+    return SwapOutput(*session.run(inputs)[:2])
 
 
 def _run_inswapper(
     session: BoundSession, graph: Graph, patches: Tensor, morph: float, source: Tensor | None
 ) -> SwapOutput:
     assert source is not None, "asked for before"
-    (face,) = session.run({"target": patches, "source": source.expand(len(patches), -1)}, [tuple(patches.shape)])
+    (face,) = session.run({"target": patches, "source": source.expand(len(patches), -1)})
     return SwapOutput(face.clamp(0, 1), None)
 
 
