@@ -18,3 +18,11 @@ def _home_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         del os.environ["FACESWAP_HOME"]
     else:
         os.environ["FACESWAP_HOME"] = before
+
+
+@pytest.fixture
+def without_watermark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let conversions of this process leave the watermark out: it differs between any two of them, and so do the pixels."""
+    from faceswap.convert.plan import ConvertPlan
+
+    monkeypatch.setattr(ConvertPlan, "watermark_id", None)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from faceswap import masks
 from faceswap.convert.device import crop, paste
+from faceswap.convert.device.grain import DeviceNoise
 from faceswap.convert.device.places import crop_table, paste_table
 from faceswap.convert.device.planes import DevicePlanes, FrameUploader
+from faceswap.convert.grain import Grain
 from faceswap.faces.align import canonical_landmarks, patch_from_frame
 from faceswap.types import CropSpec, Face, Frame, Patch
 
@@ -63,10 +65,15 @@ def paste_all(
     *,
     bounds: Sequence[tuple[int, int, int, int]] | None = None,
     noise: float | None = None,
+    grain: Grain | None = None,
     function: Any = paste.paste,
     device: torch.device = CPU,
 ) -> list[Frame]:
-    """Return the frames with patches pasted, at most one in each; `noise` = codes added to luma and V (all planes of RGB)."""
+    """Return the frames with patches pasted, at most one in each.
+
+    Args:
+        noise: codes added to luma and V (all planes of RGB). grain: laid over each patch instead.
+    """
     planes = planes_of(frames, device)
     size = where[0][1].pixels.shape[-1]
     table = paste_table(
@@ -87,5 +94,7 @@ def paste_all(
     if noise is not None:
         luma, chroma = (torch.full((len(where), *table.extent(i)), noise, device=device) for i in (0, 1))
         levels = (luma, chroma if planes.layout.is_rgb else None, chroma)
+    if grain is not None:
+        levels = DeviceNoise(device).over([grain] * len(where), planes, table)
     function(planes, table, pixels, mask, levels)
     return [frame_of(planes, i, frame) for i, frame in enumerate(frames)]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from faceswap.faces.index import FaceIndex
     from faceswap.models.swap_model import SwapModel
 
+_LEAST_MS = 0.05
+"""A frame: stages that took less are not named, they would read 0.0."""
+
 
 def plan_values(
     plan: ConvertPlan, models: Sequence[SwapModel], encoder: IdentityEncoder | None, detector: Detector
@@ -96,7 +99,6 @@ def plan_text(values: Mapping[str, object]) -> str:
 
 def summary(report: ConvertReport) -> str:
     """Return what a conversion did, for people."""
-    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in report.ms_per_frame.items())
     skipped = "".join(f", {count} {what} left as they were" for what, count in report.skipped.items())
     copied = f", {report.frames_copied} frames copied from the input" if report.frames_copied else ""
     resumed = f", {report.frames_resumed} finished before" if report.frames_resumed else ""
@@ -107,10 +109,15 @@ def summary(report: ConvertReport) -> str:
     networks = "\n".join(f"network: {choice['words']}" for choice in report.network)
     return (
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
-        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stages})\n{networks}\n{casting}\n"
+        f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stage_words(report.ms_per_frame)})\n{networks}\n{casting}\n"
         f"compared with the input: {checked}\nwatermark: {report.watermark or 'none'}; safeguard: {report.safeguard}\n"
         f"{_quality(report)}consent on record: {', '.join(report.consents)}\n{settings}{delivered}"
     )
+
+
+def stage_words(ms_per_frame: Mapping[str, float]) -> str:
+    """Return what each stage took, but for those that took next to nothing."""
+    return ", ".join(f"{stage} {ms:.1f}" for stage, ms in ms_per_frame.items() if ms >= _LEAST_MS)
 
 
 def _quality(report: ConvertReport, limit: int = 6) -> str:

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
         Exit code 0 = intact, 4 = altered or stripped, 1 = unmarked.
         """
         from faceswap.provenance.verify import verify_clip, verify_folder
-        from faceswap.provenance.watermark_layer import can_find_watermarks, find_watermark
+        from faceswap.provenance.watermark_layer import find_watermark
 
         run.console.is_json = as_json
         if file.is_dir():
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
             _say_folder(run, report)
             code = 0 if report.is_whole else 4 if report.is_marked else 1
         else:
-            found = verify_clip(file, find_watermark=None if quick or not can_find_watermarks() else find_watermark)
+            found = verify_clip(file, find_watermark=None if quick else find_watermark)
             _say(run, found)
             code = {"intact": 0, "unmarked": 1}.get(found.verdict, 4)
         if code:
@@ -90,7 +90,7 @@ def _rows(report: VerifyReport) -> list[tuple[str, str]]:
     elif report.watermark is not None or report.sentence is not None:
         number = report.watermark.mark_id if report.watermark else report.sentence
         rows.append(("what", f"says that faces were replaced by faceswap{f', id {number!a}' if number else ''}"))
-    if manifest is not None:
+    if manifest is not None and manifest.signer:  # one that is damaged does not say who
         trust = "" if manifest.is_trusted else ", not by an authority that is known here"
         rows.append(("who", f"signed by {manifest.signer!a}{trust}"))
         rows.append(("when", f"{manifest.when!a}{' (dated by a time service)' if manifest.is_dated else ''}"))

@@ -90,6 +90,8 @@ class Made:
     """Frames that are the source's own packets."""
     num_resumed: int
     """Frames that an earlier run had finished."""
+    watermark: str | None
+    """Id in the frames, ten hexadecimal digits; None = they have none."""
     runners: tuple[RunnerChoice, ...] = ()
     """What ran the network of each model."""
 
@@ -218,6 +220,7 @@ def _make(run: ConvertRun, index: FaceIndex, casting: Casting, settings: Setting
         frames=frames,
         num_copied=copies.num_copied if copies else 0,
         num_resumed=sum(record.stop - record.start for record in done.values()),
+        watermark=None if plan.watermark_id is None else id_text(plan.watermark_id),
     )
 
 
@@ -264,14 +267,16 @@ def _job_facts(run: ConvertRun, casting: Casting, copies: CopyPlan | None) -> di
         "config": plan.config.model_dump(mode="json", exclude={*CASTING_SETTINGS, "figures", "runner"}),
         "encoder": {"name": plan.encode.codec, "pix_fmt": plan.encode.pix_fmt, **plan.encode.options},
         "files": files_used(plan.config),
-        "mark": plan.mark.to_json(),
+        "mark": plan.with_id("").mark.to_json(),
+        "has_watermark": plan.watermark_id is not None,
         "container": plan.encode.muxer,
         "copied": [list(r) for r in copies.runs] if copies else [],
         "libraries": library_versions(),
     }
-    # Said in other words, a conversion is still the same one: its id follows from who becomes whom, not from the options.
-    secret = installation_signer().secret
-    facts["id"] = id_text(mark_id(secret, [json.dumps(facts, sort_keys=True)]))
+    # Said in other words, a conversion is still the same one: its id follows from who becomes whom, not from the options,
+    # and not from when the source was copied.
+    lasting = {name: value for name, value in facts.items() if name != "source_mtime_ns"}
+    facts["id"] = id_text(mark_id(installation_signer().secret, [json.dumps(lasting, sort_keys=True)]))
     return json.loads(json.dumps(facts))
 
 

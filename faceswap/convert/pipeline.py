@@ -32,7 +32,6 @@ from faceswap.interrupt import stop_on_signal
 from faceswap.media.reader import Reader, VideoReader
 from faceswap.models.swap_model import SwapModel
 from faceswap.progress import OnProgress, StageTimes, ignore_progress, used_cpu_seconds
-from faceswap.provenance.mark_id import id_text
 from faceswap.provenance.plate import note_plate
 from faceswap.provenance.wish import ProvenanceWish
 
@@ -119,7 +118,7 @@ def convert_clip(
         identity=", ".join(casting.identities),
         model_sha256=plan.mark.model_sha256,
         consents=tuple(record.record_id for record in plan.consents),
-        watermark=None if plan.watermark_id is None else id_text(plan.watermark_id),
+        watermark=made.watermark,
         casting=tuple(casting_rows(index, casting)),
         frames=num_frames,
         faces=sum(map(len, chosen.values())),

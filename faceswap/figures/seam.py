@@ -95,7 +95,8 @@ def delta_e_lab(a: NDArray, b: NDArray) -> NDArray[np.float64]:
 def outside_difference(before: NDArray, after: NDArray, support: NDArray) -> tuple[int, float]:
     """Return the largest difference of a plane outside a mask (codes) and the PSNR there (dB).
 
-    A PSNR of inf = identical, of NaN = there is nothing outside. Before encoding the former is exactly 0: untouched samples are the decoder's own.
+    A PSNR of inf = identical, of NaN = there is nothing outside.
+    Before encoding the largest difference is exactly 0: untouched samples are the decoder's own.
 
     Args:
         before, after: (h, w) uint8 or uint16 codes. support: (h, w) bool, True where a face may have been pasted.

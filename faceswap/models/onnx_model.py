@@ -26,6 +26,8 @@ from faceswap.models.bound import BoundSession
 from faceswap.models.likeness import correlations
 from faceswap.models.spec import CropSettings, NetworkSpec, SwapSpec
 from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.consent import ConsentRecord
+from faceswap.provenance.consent_store import ConsentStore
 from faceswap.types import SwapOutput
 
 _THREADS = 2
@@ -38,7 +40,8 @@ class OnnxModel(SwapModel):
     def __init__(self, path: Path, data: bytes, graph: Graph, kind: Kind, compute: Compute) -> None:
         self._path, self._graph, self._kind = path, graph, kind
         self.spec = kind.spec(graph, path)
-        self.compute, self.rejected, self.likeness, self.consents = compute, (), {}, {}
+        self.compute, self.rejected, self.likeness = compute, (), {}
+        self.consents = {name: _known_records(graph) for name in self.spec.identities}
         self.manifest_sha256 = hashlib.sha256(data).hexdigest()
         self._source: Tensor | None = None
         self._start()
@@ -169,27 +172,35 @@ def load_onnx(path: Path, compute: Compute) -> OnnxModel:
     return OnnxModel(path, data, graph, kind, compute)
 
 
+def _known_records(graph: Graph) -> tuple[ConsentRecord, ...]:
+    """Return the consent records that a file names and this machine knows: the file holds ids only, records are private."""
+    try:
+        ids = json.loads(graph.metadata.get("consent_ids", "[]"))
+    except ValueError:
+        return ()
+    store = ConsentStore.of_user()
+    found = (store.get(name) for name in ids if isinstance(name, str)) if isinstance(ids, list) else ()
+    return tuple(record for record in found if record is not None)
+
+
 def _run_dfm(session: BoundSession, graph: Graph, patches: Tensor, morph: float, source: Tensor | None) -> SwapOutput:
-    count, size = len(patches), patches.shape[-1]
     inputs = {graph.inputs[0].name: patches.flip(1).permute(0, 2, 3, 1)}
     if len(graph.inputs) == 2:
         inputs[graph.inputs[1].name] = torch.tensor([morph])
-    channels = (1, 3, 1)  # by position, as other readers do
-    _, face, mask = session.run(inputs, [(count, size, size, c) for c in channels])
+    _, face, mask = session.run(inputs)  # by position, as other readers do
     return SwapOutput(face.permute(0, 3, 1, 2).flip(1).clamp(0, 1), mask.permute(0, 3, 1, 2).clamp(0, 1))
 
 
 def _run_ours(session: BoundSession, graph: Graph, patches: Tensor, morph: float, source: Tensor | None) -> SwapOutput:
     inputs = {"patches": patches, **({"morph": torch.tensor([morph])} if len(graph.inputs) == 2 else {})}
-    count, size = len(patches), patches.shape[-1]
-    return SwapOutput(*session.run(inputs, [(count, 3, size, size), (count, 1, size, size)]))
+    return SwapOutput(*session.run(inputs)[:2])
 
 
 def _run_inswapper(
     session: BoundSession, graph: Graph, patches: Tensor, morph: float, source: Tensor | None
 ) -> SwapOutput:
     assert source is not None, "asked for before"
-    (face,) = session.run({"target": patches, "source": source.expand(len(patches), -1)}, [tuple(patches.shape)])
+    (face,) = session.run({"target": patches, "source": source.expand(len(patches), -1)})
     return SwapOutput(face.clamp(0, 1), None)
 
 

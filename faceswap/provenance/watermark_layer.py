@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from faceswap.media.reader import VideoReader, open_clip
 from faceswap.provenance.mark_id import MarkId, id_text
+from faceswap.provenance.watermark.detect import detect
 from faceswap.types import Frame
 
-_DETECTOR = "faceswap.provenance.watermark.detect"
 _WHOLE_SECONDS = 120
 """Longer clips are looked at in places."""
 _NUM_PLACES, _PLACE_SECONDS = 12, 10
@@ -29,18 +27,13 @@ class WatermarkFound:
     """At most so likely is it that unmarked frames would have given this."""
 
 
-def can_find_watermarks() -> bool:
-    """True when this installation has the detector."""
-    return find_spec(_DETECTOR.rpartition(".")[0]) is not None
-
-
 def find_watermark(path: Path) -> WatermarkFound | None:
     """Return the watermark in a clip or a picture, or None; decodes up to two minutes of it.
 
     Raises:
         UnsupportedInputError: nothing in it can be decoded.
     """
-    found = import_module(_DETECTOR).detect(frames_to_look_at(path))
+    found = detect(frames_to_look_at(path))
     if found is None:
         return None
     return WatermarkFound(id_text(MarkId(found.id)), found.false_positive_rate)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import astronaut_picture, make_clip
-from makers import detector
+from makers import detector, tiny_consent
 from onnx_files import pixel_reader, write
 from swap_files import DIM, write_dfm, write_inswapper
 
@@ -18,6 +18,7 @@ from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
+from faceswap.provenance.consent_store import ConsentStore
 from faceswap.provenance.verify import verify_clip
 
 SIZE = (160, 200)
@@ -36,6 +37,12 @@ PLAIN = {
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "in.mkv"
     return make_clip(path, size=SIZE, num_frames=4, codec="ffv1", picture=lambda i: astronaut_picture(SIZE, 2.0 * i))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def consent() -> None:
+    for name in ("Kim", "kim"):
+        ConsentStore.of_user().add(tiny_consent(name))
 
 
 def test_a_dfm_swaps_a_clip_and_the_clip_is_marked_with_it(clip: Path, tmp_path: Path) -> None:

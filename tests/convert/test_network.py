@@ -112,11 +112,11 @@ class ShortOfMemory(SwapModel):
         self.__dict__.update(model.__dict__)
         self.sizes: list[int] = []
 
-    def swap(self, patches: torch.Tensor, *, to: str) -> SwapOutput:
+    def swap(self, patches: torch.Tensor, *, to: str, morph: float = 1.0) -> SwapOutput:
         self.sizes.append(len(patches))
         if len(patches) > 3:
             raise torch.OutOfMemoryError("out of memory")
-        return super().swap(patches, to=to)
+        return super().swap(patches, to=to, morph=morph)
 
 
 def test_engine_halves_its_batch_when_memory_is_short_and_says_so(model: SwapModel) -> None:

@@ -175,6 +175,7 @@ def converted(clip: Path, model: SwapModel, output: Path, **values: Any) -> list
     return [np.concatenate([plane.ravel() for plane in frame.planes]) for frame in VideoReader(output)]
 
 
+@pytest.mark.usefixtures("without_watermark")
 def test_an_overridden_shot_is_as_if_all_were_so_and_the_others_as_if_none_was(
     model: SwapModel, tmp_path: Path
 ) -> None:
@@ -190,6 +191,7 @@ def test_an_overridden_shot_is_as_if_all_were_so_and_the_others_as_if_none_was(
         assert (mixed[frame] != unlike[frame]).any()
 
 
+@pytest.mark.usefixtures("without_watermark")
 def test_an_overridden_track_leaves_the_person_beside_it_alone(model: SwapModel, tmp_path: Path) -> None:
     clip = make_two_person_clip(tmp_path / "in.mkv")
     values = {"faces": "all", "occlusion": "off"}

@@ -100,6 +100,7 @@ def test_few_frames_are_looked_at_and_none_where_it_is_not_wanted(
     assert looked == [shot_look.NUM_SAMPLES, 0, 0]
 
 
+@pytest.mark.usefixtures("without_watermark")
 def test_an_override_has_its_own_stretch_of_time(model: SwapModel, tmp_path: Path) -> None:
     def cut(frame: int) -> np.ndarray:
         return lit(frame) if frame < 20 else lit(frame - 20)[:, ::-1] if frame >= 22 else gradient_picture(SIZE, frame)

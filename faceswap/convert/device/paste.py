@@ -43,12 +43,12 @@ def paste(planes: DevicePlanes, table: PasteTable, patches: Tensor, masks: Tenso
             mask = area(masks[face, 0], small_size)
             alpha = smooth(mask, row, size).clamp(0, 1) if row[17] else bilinear(mask, row, size, outside=0.0)
             new = smooth(area(codes[face, i], small_size), row, size)
-            if grain is not None:
-                new = new + grain[face, : size[0], : size[1]]
             place = plane[frame, y0:y1, x0:x1]
             old = place.float()
-            mixed = (old + alpha * (new - old)).round().clamp(0, top)
-            place.copy_(torch.where(alpha > 0, mixed, old).to(plane.dtype))
+            mixed = old + alpha * (new - old)
+            if grain is not None:  # stronger than alpha where both grains show through and half cancel
+                mixed += (alpha * (2 - alpha)).sqrt() * grain[face, : size[0], : size[1]]
+            place.copy_(torch.where(alpha > 0, mixed.round().clamp(0, top), old).to(plane.dtype))
 
 
 def smooth(picture: Tensor, row: NDArray[np.float64], size: tuple[int, int]) -> Tensor:

@@ -146,10 +146,10 @@ def _paste_kernel(
 
 @triton.jit
 def _mix(place, red, green, blue, alpha, grain, linear, offset, top, is_written):
-    """Blend one plane's code values of a patch into the plane."""
-    new = tl.load(linear) * red + tl.load(linear + 1) * green + tl.load(linear + 2) * blue + tl.load(offset) + grain
+    """Blend one plane's code values of a patch into the plane; grain is laid on as in `paste.paste`."""
+    new = tl.load(linear) * red + tl.load(linear + 1) * green + tl.load(linear + 2) * blue + tl.load(offset)
     old = tl.load(place, mask=is_written, other=0).to(tl.float32)
-    mixed = old + alpha * (new - old)
+    mixed = old + alpha * (new - old) + tl.sqrt(alpha * (2 - alpha)) * grain
     rounded = tl.floor(mixed + 0.5)
     # Halves go to the even code, as NumPy and torch round them.
     is_half_above_even = (rounded - mixed == 0.5) & (rounded - 2 * tl.floor(rounded / 2) == 1)

@@ -69,7 +69,7 @@ def detect(frames: Iterable[Frame], *, any_size: bool = True) -> Found | None:
 
     Args:
         frames: in order of time; any size and depth.
-        any_size: try unusual sizes of the copy too, in the first stretch: takes some 30 s where nothing is found.
+        any_size: try unusual sizes of the copy too, in the first stretch: takes about a minute where nothing is found.
     """
     search = Search()
     for number, evidence in enumerate(stretches(frames)):

@@ -12,6 +12,7 @@ from makers import face_at, noise_frame
 
 from faceswap.convert import blend
 from faceswap.convert.device.planes import DevicePlanes
+from faceswap.convert.grain import Grain
 from faceswap.errors import ShapeError
 from faceswap.types import CropSpec
 
@@ -181,6 +182,32 @@ def test_noise_is_laid_over_its_own_planes() -> None:
     assert np.abs(centre[1] - centre[0] - 8).max() <= 1
     assert np.array_equal(plain.planes[1], noisy.planes[1])
     assert not np.array_equal(plain.planes[2], noisy.planes[2])
+
+
+GRAIN = Grain((((0, 0.03), (5, 0.02)), ((3, 0.02),), ((0, 0.02),)), seed=7, chroma_shift=(1, 1))
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "gbrp"])
+def test_grain_is_laid_on_as_on_the_cpu(pix_fmt: str) -> None:
+    """Over the whole of a soft mask: the mask's own bound gives both paths one rectangle, and so the very same noise."""
+    frame, patch = noise_frame(pix_fmt, (240, 300)), patch_of(FACES["as large"], feather=20)
+    rows, columns = np.nonzero(patch.mask[0])
+    bound = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+    plain, expected = blend.paste(frame, patch), blend.paste(frame, patch, GRAIN)
+    (found,) = paste_all([frame], [(0, patch)], bounds=[bound], grain=GRAIN)
+    for clean, a, b in zip(plain.planes, found.planes, expected.planes, strict=True):
+        assert np.abs(b.astype(int) - clean).max() > 5 * step_of(frame)
+        difference = np.abs(a.astype(int) - b.astype(int))
+        assert difference.max() <= step_of(frame) + 1
+        assert difference.mean() <= 0.02 * step_of(frame)
+
+
+def test_grain_is_stronger_than_the_mask_where_two_grains_show_through() -> None:
+    frame, patch = noise_frame("yuv444p", (240, 300)), patch_of(FACES["as large"])
+    half = replace(patch, mask=np.full_like(patch.mask, 0.5))
+    plain, noisy = (paste_all([frame], [(0, half)], noise=noise)[0] for noise in (None, 20.0))
+    added = noisy.planes[0][55:75, 90:106].astype(int) - plain.planes[0][55:75, 90:106]
+    assert np.abs(added - 20 * np.sqrt(0.75)).max() <= 1
 
 
 def test_frames_come_back_from_the_device_as_they_went() -> None:

@@ -15,6 +15,7 @@ from makers import face_at, noise_frame
 
 from faceswap.convert.device.kernels import kernels_for, torch_kernels, triton_kernels
 from faceswap.convert.device.planes import DevicePlanes
+from faceswap.convert.grain import Grain
 
 pytest.importorskip("triton")
 
@@ -47,6 +48,19 @@ def test_paste_kernel_is_its_reference(pix_fmt: str, face) -> None:
         assert (b != before).any()
         difference = np.abs(a.astype(int) - b.astype(int))
         assert difference.max() <= 1  # a rounding may fall the other way
+        assert (difference > 0).mean() <= 0.001
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "gbrp"])
+def test_paste_kernel_lays_grain_on_as_its_reference(pix_fmt: str) -> None:
+    frame, patch = noise_frame(pix_fmt), patch_of(FACES["turned"], 24, feather=9, blur=1.5)
+    grain = Grain((((0, 0.04),), ((2, 0.03),), ()), seed=3, chroma_shift=(1, 1))
+    (plain,), (expected,) = (paste_all([frame], [(0, patch)], grain=each) for each in (None, grain))
+    (found,) = paste_all([frame], [(0, patch)], grain=grain, function=triton_kernels().paste, device=DEVICE)
+    assert (expected.planes[0] != plain.planes[0]).mean() > 0.05
+    for a, b in zip(found.planes, expected.planes, strict=True):
+        difference = np.abs(a.astype(int) - b.astype(int))
+        assert difference.max() <= 1
         assert (difference > 0).mean() <= 0.001
 
 
