@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceswap.convert.casting import casting_lines, casting_rows
@@ -111,8 +112,18 @@ def summary(report: ConvertReport) -> str:
         f"{report.frames} frames, {report.faces} faces swapped to {report.identity}{skipped}{copied}{resumed}; "
         f"{report.seconds:.1f} s, {report.fps:.1f} fps (ms a frame: {stage_words(report.ms_per_frame)})\n{networks}\n{casting}\n"
         f"compared with the input: {checked}\nwatermark: {report.watermark or 'none'}; safeguard: {report.safeguard}\n"
-        f"{_quality(report)}consent on record: {', '.join(report.consents)}\n{settings}{delivered}"
+        f"{_quality(report)}consent on record: {', '.join(report.consents)}\n{settings}{_sidecars(report.delivered)}{delivered}"
     )
+
+
+def _sidecars(delivered: Sequence[Path]) -> str:
+    """Return a line that names the signatures which lie beside clips, or nothing."""
+    from faceswap.media.containers import MUXERS
+    from faceswap.provenance.manifest import format_of, sidecar_of
+
+    clips = [path for path in delivered if path.suffix.lower() in MUXERS and format_of(path) is None]
+    names = ", ".join(str(sidecar_of(path)) for path in clips)
+    return f"signed in {names}, which belongs beside the clip\n" if names else ""
 
 
 def stage_words(ms_per_frame: Mapping[str, float]) -> str:

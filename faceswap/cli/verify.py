@@ -90,7 +90,7 @@ def _rows(report: VerifyReport) -> list[tuple[str, str]]:
     elif report.watermark is not None or report.sentence is not None:
         number = report.watermark.mark_id if report.watermark else report.sentence
         rows.append(("what", f"says that faces were replaced by faceswap{f', id {number!a}' if number else ''}"))
-    if manifest is not None:
+    if manifest is not None and manifest.signer:  # one that is damaged does not say who
         trust = "" if manifest.is_trusted else ", not by an authority that is known here"
         rows.append(("who", f"signed by {manifest.signer!a}{trust}"))
         rows.append(("when", f"{manifest.when!a}{' (dated by a time service)' if manifest.is_dated else ''}"))

@@ -100,6 +100,11 @@ def _own(path: Path) -> Signer:
         algorithm = _algorithm_of(key)
     except (ValueError, IndexError) as error:
         raise ProvenanceError(f"{path} is damaged; delete it, and a new key is made") from error
+    if certificate.not_valid_before_utc > datetime.now(UTC):
+        raise ProvenanceError(
+            f"{path} is good from {certificate.not_valid_before_utc:%Y-%m-%d} on, and this machine's clock says "
+            f"{datetime.now(UTC):%Y-%m-%d}; set the clock, or if it is right, delete the file, and a new key is made"
+        )
     if certificate.not_valid_after_utc < datetime.now(UTC) + timedelta(days=1):
         os.replace(path, path.with_name(f"signer-until-{certificate.not_valid_after_utc:%Y-%m-%d}.pem"))
         raise FileNotFoundError(path)

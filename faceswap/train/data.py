@@ -130,14 +130,15 @@ def _kept(
     shape = (len(records), _BASE_CHANNELS + len(regions), crop.size, crop.size)
     temporary = temporary_beside(path)
     try:
-        if not path.is_file():
-            path.parent.mkdir(exist_ok=True)
-            mapped = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-            _fill(mapped, faceset, records, crop, regions)
-            mapped.flush()
-            os.replace(temporary, path)
-            for old in sorted(path.parent.glob("*.npy"), key=lambda p: p.stat().st_mtime)[:-_KEPT_PACKS]:
-                old.unlink()
+        if (kept := _mapped(path, shape)) is not None:
+            return kept
+        path.parent.mkdir(exist_ok=True)
+        mapped = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        _fill(mapped, faceset, records, crop, regions)
+        mapped.flush()
+        os.replace(temporary, path)
+        for old in sorted(path.parent.glob("*.npy"), key=lambda p: p.stat().st_mtime)[:-_KEPT_PACKS]:
+            old.unlink()
         return np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError):
         pixels = np.empty(shape, np.uint8)
@@ -146,6 +147,16 @@ def _kept(
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """Return the pixels of a pack that is there; None = there is none, or it is cut off or damaged, and is made anew."""
+    try:
+        pixels = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    is_whole = isinstance(pixels, np.ndarray) and pixels.shape == shape and pixels.dtype == np.uint8
+    return pixels if is_whole else None
 
 
 def _key(faceset: FaceSet, records: Sequence[FaceRecord], crop: CropSpec, regions: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import av
@@ -240,6 +240,20 @@ def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "signer.pem").write_text("nothing")
     with pytest.raises(ProvenanceError, match=r"signer\.pem is damaged"):
         installation_signer(tmp_path)
+
+
+def test_a_key_from_the_future_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(days=40)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("faceswap.provenance.signer.datetime", Ahead)
+        key = installation_signer(tmp_path).key
+    with pytest.raises(ProvenanceError, match=r"signer\.pem is good from .* on, and this machine's clock says"):
+        installation_signer(tmp_path)
+    assert key in (tmp_path / "signer.pem").read_bytes()
 
 
 def own_certificate(folder: Path, curve: str = "secp384r1", *, is_fit: bool = True) -> tuple[Path, Path]:

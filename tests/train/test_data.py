@@ -99,6 +99,21 @@ def test_pack_is_built_anew_when_a_crop_changes(tmp_path: Path) -> None:
     assert torch.equal(new[1:], old[1:])
 
 
+@pytest.mark.parametrize("damage", ["empty", "text", "cut off", "other shape", "other type", "pickle"])
+def test_a_damaged_pack_is_made_anew(tmp_path: Path, damage: str) -> None:
+    faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
+    whole = load_pack(faceset, CropSpec(64), CPU).pixels.clone()
+    (path,) = (tmp_path / "packs").iterdir()
+    content = path.read_bytes()
+    if damage in ("other shape", "other type", "pickle"):
+        kinds = {"other shape": np.zeros((1, 2), np.uint8), "other type": np.zeros(tuple(whole.shape), np.float32)}
+        np.save(path, kinds.get(damage, np.array([{}], dtype=object)), allow_pickle=True)
+    else:
+        path.write_bytes({"empty": b"", "text": b"no pack" * 99, "cut off": content[:-5]}[damage])
+    assert torch.equal(load_pack(faceset, CropSpec(64), CPU).pixels, whole)
+    assert path.read_bytes() == content
+
+
 def test_pack_is_made_in_memory_where_no_file_can_be_written(tmp_path: Path) -> None:
     faceset = FaceSet.open(tiny_faceset(tmp_path, "anna"))
     (tmp_path / "packs").write_text("in the way")
