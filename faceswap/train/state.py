@@ -196,8 +196,9 @@ def sized(spec: SwapSpec, size: int) -> SwapSpec:
 
 
 def _optimizer(network: SwapNetwork, config: TrainConfig) -> torch.optim.AdamW:
-    is_gpu = next(network.parameters()).device.type == "cuda"
-    rate = torch.tensor(config.learning_rate, device="cuda") if is_gpu else config.learning_rate
+    device = next(network.parameters()).device
+    is_gpu = device.type == "cuda"
+    rate = torch.tensor(config.learning_rate, device=device) if is_gpu else config.learning_rate
     return torch.optim.AdamW(
         network.parameters(),
         lr=rate,

@@ -12,9 +12,10 @@ from clips import make_clip
 from makers import detector
 from people import SIDE, BlueJudge, ColorEncoder, blue_and_red, judge_model, make_two_person_clip, red_and_blue
 
-from faceswap.convert import make, segments
+from faceswap.convert import segments
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
+from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.report import ConvertReport
 from faceswap.errors import InterruptedRunError, NoFaceError, UsageError
 from faceswap.media.reader import VideoReader
@@ -70,7 +71,7 @@ def test_the_person_is_found_again_after_a_cut(models: list[SwapModel], tmp_path
 def test_two_models_swap_two_people_in_one_pass_and_both_are_named(
     clip: Path, models: list[SwapModel], tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(make, "watermark_id", lambda facts: None)  # another conversion has another id
+    monkeypatch.setattr(ConvertPlan, "watermark_id", None)  # another conversion has another id
     report = convert(clip, models, tmp_path / "out.mkv", settings={"map": "bert=anna,dora=carl"})
     assert set(changed(clip, report.output)) == {(True, True)}
     assert set(report.identity.split(", ")) == {"anna", "carl"}

@@ -13,9 +13,9 @@ from clips import make_clip
 from convert_job import SIZE, face_picture, faces_between
 from makers import detector, tiny_model
 
-from faceswap.convert import make
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
+from faceswap.convert.plan import ConvertPlan
 from faceswap.convert.report import ConvertReport
 from faceswap.errors import NoFaceError, UsageError
 from faceswap.media.reader import VideoReader
@@ -68,7 +68,7 @@ def test_the_part_begins_at_zero_and_holds_the_chosen_frames(
 def test_the_part_holds_what_the_whole_clip_holds_there(
     model: SwapModel, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(make, "watermark_id", lambda facts: None)  # another conversion has another id
+    monkeypatch.setattr(ConvertPlan, "watermark_id", None)  # another conversion has another id
     convert(clip, model, tmp_path / "whole.mkv", codec="ffv1")
     convert(clip, model, tmp_path / "part.mkv", codec="ffv1", start="20", end="35", trim=True)
     whole, part = list(VideoReader(tmp_path / "whole.mkv")), list(VideoReader(tmp_path / "part.mkv"))

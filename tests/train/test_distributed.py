@@ -12,13 +12,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from makers import tiny_config, tiny_state
 from safetensors.torch import load_file
 from train_job import start_until_first_checkpoint, train_command
 
-from faceswap.errors import UsageError
+from faceswap.device import choose_compute
+from faceswap.errors import FaceswapError, ResourceError, UsageError
 from faceswap.models.checkpoint import find_checkpoint
 from faceswap.train import distributed
+from faceswap.train.augment import Batch
 from faceswap.train.distributed import Team, own_device
+from faceswap.train.step import Stepper
 
 _WORKER = """
 import os, sys
@@ -177,6 +181,29 @@ def test_batch_that_cannot_be_shared_is_refused(batch: int, size: int, near: int
     Team(0, size).require_shares(near)
     with pytest.raises(UsageError, match=f"batch of {batch} .* by {size} processes.*batch={near}"):
         Team(0, size).require_shares(batch)
+
+
+def test_short_memory_in_one_of_several_processes_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Team, "wrapped", lambda _, module: module)
+    monkeypatch.setattr(Stepper, "gradients", full)
+    step = Stepper(tiny_state(), tiny_config(), choose_compute("cpu", "fp32"), team=Team(1, 2))
+    with pytest.raises(ResourceError, match=r"step 0, and 2 processes .*accumulate=2"):
+        step([Batch(*(torch.zeros(1, c, 64, 64) for c in (3, 3, 1)))], 1e-4)
+
+
+def test_lost_connection_is_named_and_other_faults_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in distributed._NAMES:
+        monkeypatch.setenv(name, "2")
+    for name, value in (("is_initialized", True), ("get_rank", 0), ("get_world_size", 2)):
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+    compute = choose_compute("cpu", "fp32")
+    with pytest.raises(FaceswapError, match=r"connection to another process .* is lost"), distributed.joined(compute):
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:48328")
+    with pytest.raises(RuntimeError, match="shapes"), distributed.joined(compute):
+        raise RuntimeError("shapes do not fit")
 
 
 def test_one_gpu_for_several_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
