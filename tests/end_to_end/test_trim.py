@@ -44,7 +44,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def convert(clip: Path, model: SwapModel, output: Path, **settings: Any) -> ConvertReport:
     # What learns from the frames before begins afresh at each segment, and a part has other segments than the whole.
-    config = ConvertConfig(match="none", sharpness=0, grain="off", occlusion="off", **settings)
+    config = ConvertConfig(match="none", sharpness=0, grain="off", occlusion="off", mask_steady=0, **settings)
     return convert_clip(clip, model, output, config=config, detector=detector())
 
 
