@@ -148,13 +148,9 @@ class SwapModel:
         self._require_size(patches)
         self._require_morph(morph)
         number = self.index_of(to)
-        if morph < 1:
-            dtype = self.compute.dtype
-            face, mask = self._network(dtype)(self.compute.placed(patches, dtype), number, morph=morph)
-            return SwapOutput(face.float(), mask.float())
         if self._runner is None:
             self._runner = self.new_runner(self._runner_name, self.batch or _USUAL_BATCH)
-        return SwapOutput(*self._runner(patches, number))
+        return SwapOutput(*self._runner(patches, number, **({"morph": morph} if morph < 1 else {})))
 
     def network_copy(self) -> SwapNetwork:
         """Return the network on the CPU in float32, its parameters not shared with the model's."""

@@ -279,19 +279,24 @@ def test_masks_tremble_less_than_the_points_they_are_made_of(model: SwapModel) -
     assert area[0.6].mean() == pytest.approx(area[0].mean(), rel=0.01)
 
 
-def test_steady_masks_of_a_segment_are_the_same_however_it_was_reached(model: SwapModel) -> None:
+@pytest.mark.parametrize("over", [{}, {"match": "none", "sharpness": 0, "grain": "off", "occlusion": "off"}])
+def test_steady_masks_of_a_segment_are_the_same_however_it_was_reached(
+    model: SwapModel, over: dict[str, object]
+) -> None:
     """To the bit: rendered on from the segment before, or begun after the frames before were seen only."""
     given = frames(44)
     faces = unsteady_faces(given)
-    through, alone = engine(model), engine(model)
+    through, alone, afresh = (engine(model, **over) for _ in range(3))
     through.begin_segment(0, 0)
     through.process(given[:32], faces[:32], [0] * 32)
     through.begin_segment(32, 0)
     alone.observe(given[8:32], faces[8:32], [0] * 24)
     alone.begin_segment(32, 0)
-    ends = [used.process(given[32:], faces[32:], [0] * 12) for used in (through, alone)]
-    for a, b in zip(*ends, strict=True):
+    ends = [used.process(given[32:], faces[32:], [0] * 12) for used in (through, alone, afresh)]
+    for a, b, _ in zip(*ends, strict=True):
         np.testing.assert_array_equal(np.asarray(a.layers[0].patch.mask), np.asarray(b.layers[0].patch.mask))
+    first, _, without = (np.asarray(end[0].layers[0].patch.mask) for end in ends)
+    assert not np.array_equal(first, without)  # it does follow from the frames before
 
 
 def test_a_segment_begins_with_the_looks_of_the_frames_before_in_its_shot(model: SwapModel) -> None:

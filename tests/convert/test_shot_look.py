@@ -13,6 +13,7 @@ from faceswap.convert import shot_look
 from faceswap.convert.config import ConvertConfig
 from faceswap.convert.pipeline import convert_clip
 from faceswap.convert.shot_look import read_looks, write_looks
+from faceswap.convert.work import facts_in
 from faceswap.media.reader import VideoReader
 from faceswap.models.swap_model import SwapModel
 
@@ -66,6 +67,8 @@ def test_segments_do_not_show_and_a_restart_goes_on_with_the_same_numbers(clip: 
     process = start(clip, folder, stopped, hold=1, **SHOT)
     wait_until_held(process, stopped)
     assert list(tmp_path.glob(".faceswap/stopped.mkv.work/colours.json"))
+    ((runner, batch),) = facts_in(tmp_path / ".faceswap" / "stopped.mkv.work")["runners"]
+    assert (runner.partition("-")[0], batch) == ("torch", 8)  # what a restart keeps to, whatever is quickest then
     process.kill()
     process.join()
     process = start(clip, folder, stopped, **SHOT)

@@ -13,9 +13,11 @@ from faceswap.errors import UsageError
 from faceswap.models.layers import cosine
 from faceswap.models.network import SwapNetwork
 from faceswap.models.registry import build_network, count_parameters
+from faceswap.models.runners import MAX_DIFFERENCE
 from faceswap.models.spec import CropSettings, NetworkSpec, SwapSpec
 from faceswap.models.swap_model import SwapModel
 
+CPU = choose_compute("cpu", "fp32")
 LETTERS = ["".join(letters) for n in range(5) for letters in combinations("udtc", n)]
 
 
@@ -105,7 +107,7 @@ def test_while_training_every_face_gets_a_mixture_of_its_own() -> None:
 
 def model_of(name: str) -> SwapModel:
     spec = SwapSpec(network=small(name), crop=CropSettings(), identities=("anna", "bert"))
-    return SwapModel(spec, built(name), choose_compute("cpu", "fp32"), "0" * 64)
+    return SwapModel(spec, built(name), CPU, "0" * 64)
 
 
 def test_models_of_amp_can_be_asked_for_less() -> None:
@@ -113,6 +115,19 @@ def test_models_of_amp_can_be_asked_for_less() -> None:
     less, all_of_it = (model.swap(patches(), to="anna", morph=morph).pixels for morph in (0.5, 1.0))
     assert not torch.equal(less, all_of_it)
     assert torch.equal(all_of_it, model.swap(patches(), to="anna").pixels)
+
+
+@pytest.mark.parametrize("runner", ["torch-fp32", "onnxruntime-fp32"])
+def test_every_runner_follows_the_morph(runner: str) -> None:
+    model = model_of("amp")
+    shares = (0.25, 1.0, 0.25)  # a runner that keeps what it prepared keeps it for the very same options
+    wanted = [model.swap(patches(), to="anna", morph=morph).pixels for morph in shares]
+    model.use_runner(runner)
+    found = [model.swap(patches(), to="anna", morph=morph).pixels for morph in shares]
+    tolerance = MAX_DIFFERENCE["fp32"]
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=tolerance, rtol=0)
+    assert float((found[0] - found[1]).abs().max()) > tolerance
 
 
 @pytest.mark.parametrize(("name", "morph", "words"), [("df", 0.5, "has no morph"), ("amp", 1.5, "allowed")])
