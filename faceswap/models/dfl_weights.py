@@ -87,7 +87,11 @@ def _prefix(folder: Path, name: str | None) -> str:
     chosen = [prefix for prefix in found if name is None or prefix.rstrip("_") == name]
     if len(chosen) == 1:
         return chosen[0]
-    names = ", ".join(prefix.rstrip("_") for prefix in found) or "none"
+    if not found:
+        raise UsageError(
+            f"{folder} holds no model of DeepFaceLab's: there is no file named like new_SAEHD_encoder.npy in it"
+        )
+    names = ", ".join(prefix.rstrip("_") for prefix in found)
     raise UsageError(f"{folder} holds these models of DeepFaceLab's: {names}; choose one with --name")
 
 

@@ -147,7 +147,7 @@ class Kind:
             said = graph.metadata.get("crop")
             crop = self.crop if said is None else validated(CropSettings, json.loads(said), f"{path}, metadata 'crop'")
             network = validated(NetworkSpec, {"name": self.name, "size": size}, str(path))
-        except (ValueError, UsageError) as error:
+        except (ValueError, RecursionError, UsageError) as error:
             raise UnsupportedInputError(f"{path} cannot be used as a model: {error}") from error
         return SwapSpec(network=network, crop=crop, identities=(graph.metadata.get("identity") or path.stem,))
 
@@ -176,7 +176,7 @@ def _known_records(graph: Graph) -> tuple[ConsentRecord, ...]:
     """Return the consent records that a file names and this machine knows: the file holds ids only, records are private."""
     try:
         ids = json.loads(graph.metadata.get("consent_ids", "[]"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     store = ConsentStore.of_user()
     found = (store.get(name) for name in ids if isinstance(name, str)) if isinstance(ids, list) else ()

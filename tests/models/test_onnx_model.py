@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from onnx import helper
@@ -102,3 +103,16 @@ def test_other_files_are_refused_with_what_is_known(tmp_path: Path) -> None:
         SwapModel.load(path, device="cpu")
     with pytest.raises(UsageError, match="cannot read"):
         SwapModel.load(tmp_path / "gone.dfm", device="cpu")
+
+
+@pytest.mark.parametrize(("key", "is_taken"), [("crop", False), ("consent_ids", True)])
+def test_metadata_nested_without_end_are_refused_or_passed_over(tmp_path: Path, key: str, is_taken: bool) -> None:
+    path = write_dfm(tmp_path / "Kim.dfm", ("a", "b_face", "c"))
+    planted = onnx.load(path)
+    helper.set_model_props(planted, {key: "[" * 200_000})
+    onnx.save(planted, path)
+    if is_taken:
+        assert SwapModel.load(path, device="cpu").consents == {"Kim": ()}
+    else:
+        with pytest.raises(UnsupportedInputError, match="cannot be used as a model"):
+            SwapModel.load(path, device="cpu")
