@@ -23,6 +23,7 @@ EXIT_CODES = {
 def test_every_error_has_its_documented_exit_code() -> None:
     found = {name: kind.exit_code for name, kind in inspect.getmembers(errors, inspect.isclass)}
     assert found.pop("InterruptedRunError")
+    assert found.pop("ElsewhereError")  # that of the other process
     assert found == EXIT_CODES
 
 

@@ -12,7 +12,7 @@ from faceswap.models.checkpoint import find_checkpoint
 from faceswap.train.augment import Batch
 from faceswap.train.loop import train_model
 from faceswap.train.memory import Relief, automatic_batch, is_out_of_memory
-from faceswap.train.step import Stepper
+from faceswap.train.step import AllIdentities, Stepper
 
 CPU = choose_compute("cpu", "fp32")
 
@@ -43,14 +43,14 @@ def test_relief_does_not_change_the_step(relief: dict) -> None:
 
 
 def test_full_memory_is_met_by_computing_twice_then_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Stepper._outputs
+    real = AllIdentities.forward
 
-    def small(self: Stepper, inputs: torch.Tensor, num: int):  # type: ignore[no-untyped-def]
-        if len(inputs) > 2 or not self.state.relief.saves_memory:
+    def small(self: AllIdentities, inputs: torch.Tensor, num: int, saves_memory: bool):  # type: ignore[no-untyped-def]
+        if len(inputs) > 2 or not saves_memory:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return real(self, inputs, num)
+        return real(self, inputs, num, saves_memory)
 
-    monkeypatch.setattr(Stepper, "_outputs", small)
+    monkeypatch.setattr(AllIdentities, "forward", small)
     notes: list[str] = []
     state = tiny_state()
     before = {name: value.clone() for name, value in state.network.state_dict().items()}
@@ -69,7 +69,7 @@ def test_nothing_left_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(Stepper, "_outputs", full)
+    monkeypatch.setattr(AllIdentities, "forward", full)
     with pytest.raises(ResourceError, match="smaller network"):
         Stepper(tiny_state(), tiny_config(), CPU)(batches(), 1e-3)
 
@@ -78,22 +78,22 @@ def test_other_errors_are_not_taken_for_full_memory(monkeypatch: pytest.MonkeyPa
     def wrong(*_: object) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(Stepper, "_outputs", wrong)
+    monkeypatch.setattr(AllIdentities, "forward", wrong)
     with pytest.raises(RuntimeError, match="shapes"):
         Stepper(tiny_state(), tiny_config(), CPU)(batches(), 1e-3)
     assert not is_out_of_memory(RuntimeError("shapes"))
 
 
 def test_what_was_done_is_kept_for_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = Stepper._outputs, []
+    real, calls = AllIdentities.forward, []
 
-    def once(self: Stepper, inputs: torch.Tensor, num: int):  # type: ignore[no-untyped-def]
+    def once(self: AllIdentities, inputs: torch.Tensor, num: int, saves_memory: bool):  # type: ignore[no-untyped-def]
         calls.append(1)
         if len(calls) == 1:
             raise torch.OutOfMemoryError("full")
-        return real(self, inputs, num)
+        return real(self, inputs, num, saves_memory)
 
-    monkeypatch.setattr(Stepper, "_outputs", once)
+    monkeypatch.setattr(AllIdentities, "forward", once)
     sets = [tiny_faceset(tmp_path / name, name) for name in ("anna", "bert")]
     notes: list[str] = []
     train_model(sets, tmp_path / "model", tiny_config(steps=2), device="cpu", on_note=notes.append)
