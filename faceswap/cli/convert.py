@@ -10,22 +10,18 @@ import typer
 
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.convert_options import (
-    ConsentOptions,
     EncodingOptions,
     ExtentOptions,
     FootageOptions,
-    MarkOptions,
     PeopleOptions,
     PictureOptions,
-    PlateOptions,
     RunnerOption,
     SettingsOption,
-    SigningOptions,
     SourceOption,
     ToOption,
-    provenance_of,
     settings_of,
 )
+from faceswap.cli.mark_options import ConsentOptions, MarkOptions, PlateOptions, SigningOptions, provenance_of
 from faceswap.cli.networks import FinderOptions
 
 

@@ -9,18 +9,16 @@ import typer
 
 from faceswap.cli.command import Run, command, examples
 from faceswap.cli.convert_options import (
-    ConsentOptions,
     FootageOptions,
     PeopleOptions,
     PictureOptions,
     RunnerOption,
     SettingsOption,
-    SigningOptions,
     SourceOption,
     ToOption,
-    provenance_of,
     settings_of,
 )
+from faceswap.cli.mark_options import ConsentOptions, SigningOptions, provenance_of
 from faceswap.cli.networks import FinderOptions
 
 if TYPE_CHECKING:

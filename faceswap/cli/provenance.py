@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faceswap.cli.command import Run, command, examples
-from faceswap.cli.convert_options import SigningOptions
+from faceswap.cli.mark_options import SigningOptions
 
 app = typer.Typer(help="Signed manifests (C2PA) of files that went on after a conversion.", no_args_is_help=True)
 

@@ -6,11 +6,11 @@ from faceswap.cli.convert_options import (
     EncodingOptions,
     ExtentOptions,
     FootageOptions,
-    MarkOptions,
     PeopleOptions,
     PictureOptions,
     settings_of,
 )
+from faceswap.cli.mark_options import MarkOptions
 from faceswap.convert.config import ConvertConfig
 
 
