@@ -117,7 +117,10 @@ class PictureOptions:
     """How the swapped face is matched, masked and laid over."""
 
     match: Annotated[
-        str | None, typer.Option(help="Colour match: mkl [default], reinhard, mean, histogram, poisson or none.")
+        str | None,
+        typer.Option(
+            help="Colour match: mkl [default], reinhard, mean, histogram, poisson (may leak at profiles), none."
+        ),
     ] = None
     match_over: Annotated[
         str | None,
