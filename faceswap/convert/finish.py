@@ -107,7 +107,7 @@ class Finisher:
         with self._times.measure("match"):
             matched = self._matched(places, pixels, shaped)
             matched = [
-                keep_light(new, place.patch.pixels, mask, place.settings.light)
+                keep_light(new, place.patch.pixels, mask, place.settings.light_taken)
                 for place, new, mask in zip(places, matched, shaped, strict=True)
             ]
             matched = [self._define(place, new, mask) for place, new, mask in zip(places, matched, shaped, strict=True)]

@@ -106,6 +106,14 @@ def test_match_brings_the_face_nearer_to_the_footage(model: SwapModel) -> None:
     assert difference["mkl"] < difference["none"]
 
 
+def test_without_a_match_the_face_keeps_the_colours_of_the_network(model: SwapModel) -> None:
+    given, faces = frames(2), [[face_at(90, 60, 25)]] * 2
+    (layer,) = engine(model, match="none", sharpness=0).process(given, faces, [0, 0])[1].layers
+    np.testing.assert_array_equal(layer.patch.pixels, layer.raw)
+    (matched,) = engine(model, sharpness=0).process(given, faces, [0, 0])[1].layers
+    assert np.abs(matched.patch.pixels - matched.raw).max() > 0.02
+
+
 def test_layers_laid_over_the_source_give_the_frame(model: SwapModel) -> None:
     (given,) = frames(1)
     (rendered,) = engine(model).process([given], [[face_at(50, 60, 20), face_at(150, 60, 20, track=1)]], [0])

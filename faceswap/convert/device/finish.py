@@ -83,7 +83,7 @@ class Finisher:
             )  # fmt: skip
         with self._clock.measure("match"):
             new = self._matched(given, masks)
-            new = keep_light(new, given.originals, masks, self._numbers([each.light for each in given.settings]))
+            new = keep_light(new, given.originals, masks, self._numbers([each.light_taken for each in given.settings]))
             sharpness = self._numbers([each.sharpness for each in given.settings])
             noise = self._numbers([seen.fine * shrunk for seen, shrunk in zip(given.grain, given.shrunk, strict=True)])
             new = self._definition.match(given.keys, new, given.originals, masks, noise, sharpness)
