@@ -36,8 +36,8 @@ class FaceSettings(Settings):
     restore_faithfulness: float = Field(0.7, ge=0, le=1)
     """For networks that let one choose (CodeFormer's w): 1 = near to what they see, 0 = as they think a face looks."""
     light: float = Field(1.0, ge=0, le=1)
-    """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it. Light has a colour: where
-    `match` is "none" none of it is taken."""
+    """How far the light across the face is the footage's own: 0 = as the network gave it, 1 = all of it. Light has a colour:
+    where `match` is "none" none of it is taken."""
     sharpness: float = Field(1.0, ge=0, le=1)
     """How far the face is made as sharp as the footage, sharper or softer: 0 = as the network gave it."""
     grain: Literal["match", "off"] = "match"
