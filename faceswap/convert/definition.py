@@ -8,12 +8,18 @@ weakened, which strong blur needs: to strengthen it would bring out the features
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.figures.detail import band
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    T = TypeVar("T", NDArray[np.float32], Tensor)
 
 _SIGMAS = (1.0, 2.0)
 """Of the Gaussians beyond which the finest band lies, and beyond which the one below it does, patch px."""
@@ -100,18 +106,13 @@ def _energies(swapped: NDArray, original: NDArray, weight: NDArray) -> NDArray[n
     fine, lower = _bands(swapped)
     s, f, c, wanted = map(band, (swapped, fine, lower, original))
     lower_wanted = _bands(original)[1]
-    pairs = (
-        (s, s),
-        (s, f),
-        (f, f),
-        (s, c),
-        (f, c),
-        (c, c),
-        (lower, lower),
-        (wanted, wanted),
-        (lower_wanted, lower_wanted),
-    )
-    return np.array([float((a * b * weight).sum()) for a, b in pairs]) / float(weight.sum())
+    products = energy_products(s, f, c, lower, wanted, lower_wanted)
+    return np.array([float((product * weight).sum()) for product in products]) / float(weight.sum())
+
+
+def energy_products(s: T, f: T, c: T, lower: T, wanted: T, lower_wanted: T) -> tuple[T, ...]:
+    """Return the nine products whose means are a track's energies, in the order of `_energies`; arrays or tensors."""
+    return (s * s, s * f, f * f, s * c, f * c, c * c, lower * lower, wanted * wanted, lower_wanted * lower_wanted)
 
 
 def _share(state: NDArray[np.float64], seen: NDArray[np.float64]) -> float:

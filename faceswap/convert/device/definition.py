@@ -81,18 +81,7 @@ def _energies(swapped: Tensor, original: Tensor, weight: Tensor) -> Tensor:
     fine, lower = _bands(swapped)
     _, wanted_lower = _bands(original)
     s, f, c, wanted = _band(torch.cat([swapped, fine, lower, original], dim=1)).split(1, dim=1)
-    pairs = (
-        (s, s),
-        (s, f),
-        (f, f),
-        (s, c),
-        (f, c),
-        (c, c),
-        (lower, lower),
-        (wanted, wanted),
-        (wanted_lower, wanted_lower),
-    )
-    products = torch.cat([a * b for a, b in pairs], dim=1)
+    products = torch.cat(reference.energy_products(s, f, c, lower, wanted, wanted_lower), dim=1)
     return (products * weight[:, None]).sum(dim=(2, 3)) / weight.sum(dim=(1, 2)).clamp(min=1)[:, None]
 
 
