@@ -58,6 +58,7 @@ def register(app: typer.Typer) -> None:
         """Train a swap model on two (or more) facesets; the same command again resumes."""
         from faceswap.config import parse_duration, validated, with_overrides
         from faceswap.errors import UsageError
+        from faceswap.heap import keep_freed_memory
         from faceswap.recipes import load_recipe
         from faceswap.train.config import TrainConfig
         from faceswap.train.distributed import is_first_here
@@ -79,6 +80,7 @@ def register(app: typer.Typer) -> None:
         if run.seed is not None:
             values["seed"] = run.seed
         config = validated(TrainConfig, values, f"recipe {recipe}")
+        keep_freed_memory()
         report = train_model(
             [*source, *(target or [])],
             model,

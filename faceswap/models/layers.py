@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faceswap.models import convolve
+
 Activation = Callable[[Tensor, float], Tensor]
 """Of a tensor and the slope that a leaky ReLU has below zero."""
 
@@ -28,21 +30,7 @@ class Downscale(nn.Module):
         self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
-        # On CPUs the bf16 gradient of a strided convolution is ten times slower than that of a plain one.
-        is_slow = x.device.type == "cpu" and not torch.compiler.is_exporting()
-        convolve = strided_as_plain if is_slow else nn.Conv2d.__call__
-        return self.activate(convolve(self.conv, x), 0.1)
-
-
-def strided_as_plain(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """Return `conv(x)` of a 5x5, stride 2, padding 2 convolution, computed as a 3x3 one of stride 1.
-
-    Each 2x2 block of the input becomes four channels; the kernel, padded to 6x6, falls apart into 3x3 such blocks.
-    """
-    out_channels, in_channels = conv.weight.shape[:2]
-    blocks = functional.pad(conv.weight, (0, 1, 0, 1)).view(out_channels, in_channels, 3, 2, 3, 2)
-    weight = blocks.permute(0, 1, 3, 5, 2, 4).reshape(out_channels, in_channels * 4, 3, 3)
-    return functional.conv2d(functional.pixel_unshuffle(x, 2), weight, conv.bias, padding=1)
+        return self.activate(convolve.halving(x, self.conv.weight, self.conv.bias), 0.1)
 
 
 class Upscale(nn.Module):
@@ -54,7 +42,7 @@ class Upscale(nn.Module):
         self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.pixel_shuffle(self.activate(self.conv(x), 0.1), 2)
+        return functional.pixel_shuffle(self.activate(convolve.same(x, self.conv.weight, self.conv.bias), 0.1), 2)
 
 
 class Residual(nn.Module):

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faceswap.models.convolve import blocks_of_kernel, in_blocks
+
 _LOW_PASS = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 _SMALL = 32
 """px up to which pictures are continued by their border: zeros around them would tell every place where it is."""
@@ -25,11 +27,11 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _smoothing() -> Tensor:
-    """(9, 36) takes a flat 3x3 kernel to the flat 6x6 one that it is when smoothed."""
+    """(36, 9) takes a flat 3x3 kernel to the flat 6x6 one that it is when smoothed."""
     band = torch.zeros(3, 6)
     for tap in range(3):
         band[tap, tap : tap + 4] = torch.tensor(_LOW_PASS)
-    return torch.kron(band, band)
+    return torch.kron(band, band).T.contiguous()
 
 
 class _Smooth(nn.Module):
@@ -49,9 +51,9 @@ class _Smooth(nn.Module):
         """Return `forward` with other weights: (D, C, 3, 3) and (D,)."""
         raise NotImplementedError
 
-    def blocks(self, weight: Tensor) -> Tensor:
-        """(D, C, 3, 3) -> (D, C, 3, 2, 3, 2): smoothed to 6x6, in 2x2 blocks."""
-        return (weight.flatten(2) @ self.smoothing).view(*weight.shape[:2], 3, 2, 3, 2)
+    def smoothed(self, weight: Tensor) -> Tensor:
+        """(D, C, 3, 3) -> (D, 6, 6, C)."""
+        return (self.smoothing @ weight.permute(0, 2, 3, 1).flatten(1, 2)).unflatten(1, (6, 6))
 
 
 class SmoothDown(_Smooth):
@@ -59,10 +61,8 @@ class SmoothDown(_Smooth):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """See `_Smooth.convolve`."""
-        blocks, (out_channels, in_channels) = self.blocks(weight), weight.shape[:2]
-        # A 6x6 kernel of stride 2 as a plain one on 2x2 blocks, as in `layers.strided_as_plain`.
-        plain = blocks.permute(0, 1, 3, 5, 2, 4).reshape(out_channels, in_channels * 4, 3, 3)
-        return convolved(functional.pixel_unshuffle(x, 2), plain, bias)
+        # A 6x6 kernel of stride 2 as a plain one on 2x2 blocks.
+        return convolved(in_blocks(x), blocks_of_kernel(self.smoothed(weight)), bias)
 
 
 class SmoothUp(_Smooth):
@@ -72,7 +72,8 @@ class SmoothUp(_Smooth):
         """See `_Smooth.convolve`."""
         # Output pixel 2q + p takes input pixels q-1, q, q+1 by the kernel's taps 1-p, 3-p, 5-p. Times 4: three of four
         # pixels of the doubled picture are missing.
-        blocks, (out_channels, in_channels) = 4 * self.blocks(weight).flip(3, 5), weight.shape[:2]
-        phases = blocks.permute(0, 3, 5, 1, 2, 4).reshape(out_channels * 4, in_channels, 3, 3)
+        count, channels = weight.shape[:2]
+        taps = 4 * self.smoothed(weight).view(count, 3, 2, 3, 2, channels).flip(2, 4)
+        phases = taps.permute(0, 2, 4, 1, 3, 5).reshape(count * 4, 3, 3, channels).permute(0, 3, 1, 2)
         bias = None if bias is None else bias.repeat_interleave(4)
         return functional.pixel_shuffle(convolved(x, phases, bias), 2)

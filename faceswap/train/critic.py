@@ -12,6 +12,7 @@ from faceswap.device import Compute
 from faceswap.models.discriminator import Discriminator
 from faceswap.train.losses import Truth
 from faceswap.train.moments import load_moments, moments_of
+from faceswap.train.optimizer import AdamW
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +20,7 @@ class Critic:
     """Tells real faces from made ones."""
 
     network: Discriminator
-    optimizer: torch.optim.AdamW
+    optimizer: AdamW
 
     @classmethod
     def create(cls, seed: int, rate: float, compute: Compute) -> Critic:
@@ -27,7 +28,7 @@ class Critic:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = compute.place(Discriminator())
-        return cls(network, torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.5, 0.99), fused=True))
+        return cls(network, AdamW(network.parameters(), lr=rate, betas=(0.5, 0.99)))
 
     def tensors(self) -> dict[str, Tensor]:
         """Return everything that a checkpoint has to hold."""

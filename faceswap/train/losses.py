@@ -40,16 +40,17 @@ def dssim_map(a: Tensor, b: Tensor) -> Tensor:
     """Return structural dissimilarity (1 - SSIM) / 2 in [0, 1] per pixel (Wang et al. 2004).
 
     Args:
-        a, b: (B, C, H, W) in [0, 1], H and W at least 11.
+        a, b: (B, C, H, W) in [0, 1], H and W at least 11. Of `b`, the truth, no gradient is given.
 
     Returns:
         (B, C, H-10, W-10)
     """
-    mean_a, mean_b, square_a, square_b, product = _blur(torch.cat([a, b, a * a, b * b, a * b])).chunk(5)
-    variances = square_a + square_b - mean_a**2 - mean_b**2
-    covariance = product - mean_a * mean_b
-    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-    structure = (2 * covariance + _C2) / (variances + _C2)
+    with torch.no_grad():
+        mean_b = _blur(b)
+    mean_a, squares, product = _blur(torch.cat([a, a * a + b * b, a * b])).chunk(3)
+    both, mean_squares = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
+    luminance = (2 * both + _C1) / (mean_squares + _C1)
+    structure = (2 * (product - both) + _C2) / (squares - mean_squares + _C2)
     return (1 - luminance * structure) / 2
 
 

@@ -25,6 +25,7 @@ from faceswap.train.config import TrainConfig
 from faceswap.train.critic import Critic
 from faceswap.train.memory import Relief
 from faceswap.train.moments import load_moments, moments_of
+from faceswap.train.optimizer import AdamW
 from faceswap.train.schedule import Place, stages_of
 from faceswap.train.watch import Scored
 
@@ -37,7 +38,7 @@ class TrainState:
     network: SwapNetwork
     ema: dict[str, Tensor]
     """Exponential moving average of the weights: what conversion uses."""
-    optimizer: torch.optim.AdamW
+    optimizer: AdamW
     generator: torch.Generator
     """On the CPU: draws are the same on every device."""
     scaler: torch.amp.GradScaler
@@ -195,18 +196,11 @@ def sized(spec: SwapSpec, size: int) -> SwapSpec:
     return spec.model_copy(update={"network": spec.network.model_copy(update={"size": size})})
 
 
-def _optimizer(network: SwapNetwork, config: TrainConfig) -> torch.optim.AdamW:
+def _optimizer(network: SwapNetwork, config: TrainConfig) -> AdamW:
     device = next(network.parameters()).device
     is_gpu = device.type == "cuda"
     rate = torch.tensor(config.learning_rate, device=device) if is_gpu else config.learning_rate
-    return torch.optim.AdamW(
-        network.parameters(),
-        lr=rate,
-        betas=(0.5, 0.99),
-        weight_decay=config.weight_decay,
-        fused=True,
-        capturable=is_gpu,
-    )
+    return AdamW(network.parameters(), lr=rate, betas=(0.5, 0.99), weight_decay=config.weight_decay, capturable=is_gpu)
 
 
 def _describe(spec: SwapSpec) -> str:

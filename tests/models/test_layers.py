@@ -12,32 +12,7 @@ from faceswap.models.layers import (
     Residual,
     Upscale,
     initialise,
-    strided_as_plain,
 )
-
-
-def conv5(in_channels: int, out_channels: int) -> nn.Conv2d:
-    torch.manual_seed(0)
-    return nn.Conv2d(in_channels, out_channels, 5, stride=2, padding=2)
-
-
-@pytest.mark.parametrize(("channels", "size"), [((3, 8), (16, 16)), ((4, 2), (6, 10)), ((1, 1), (2, 2))])
-def test_strided_as_plain_equals_the_convolution(channels: tuple[int, int], size: tuple[int, int]) -> None:
-    conv = conv5(*channels)
-    x = torch.randn(2, channels[0], *size)
-    torch.testing.assert_close(strided_as_plain(conv, x), conv(x), atol=1e-5, rtol=1e-5)
-
-
-def test_strided_as_plain_has_the_same_gradients() -> None:
-    conv = conv5(3, 4)
-    gradients = []
-    for convolve in (lambda x: strided_as_plain(conv, x), conv):
-        conv.zero_grad()
-        x = torch.linspace(-1, 1, 3 * 64).view(1, 3, 8, 8).requires_grad_()
-        convolve(x).square().sum().backward()
-        gradients.append((x.grad, conv.weight.grad.clone(), conv.bias.grad.clone()))
-    for plain, strided in zip(*gradients, strict=True):
-        torch.testing.assert_close(plain, strided, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

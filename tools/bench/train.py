@@ -2,7 +2,8 @@
 
     python tools/bench/train.py [--recipe original-64 df-128 ...] [--rounds 7] [--json tools/bench/results/train-cpu-2-cores.json]
 
-Three forms of the same step alternate on the same network, batch, data and losses, all augmentation included:
+Three forms of the same step alternate on the same network, batch, data and losses, all augmentation included. Each has a
+process of its own, since the third keeps freed memory as `faceswap train` does and the others as Python does:
 
     plain       fp32, eager, contiguous, AdamW as it comes; each sample is varied by numpy and OpenCV, one after the other;
                 convolutions and the windows of DSSIM as PyTorch offers them
@@ -20,6 +21,8 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +30,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from faceswap import geometry
 from faceswap.bench.run import circumstances
 from faceswap.device import Compute, choose_compute
-from faceswap.models import layers
+from faceswap.heap import keep_freed_memory
+from faceswap.models import convolve
 from faceswap.models.registry import build_network, count_parameters
 from faceswap.models.spec import SwapSpec
 from faceswap.recipes import load_recipe
@@ -138,6 +142,7 @@ def _plain_blur(images: Tensor) -> Tensor:
 
 def our_loop(config: TrainConfig, packs: list[FacePack], compute: Compute) -> Callable[[], float]:
     """Return our step; calling it does one and returns the share of its time that went into drawing the batch."""
+    keep_freed_memory()
     spec = SwapSpec(network=config.network, crop=config.crop, identities=tuple(pack.actor for pack in packs))
     state = TrainState.create(spec, config, compute)
     train_step = Stepper(state, config, compute)
@@ -154,59 +159,65 @@ def our_loop(config: TrainConfig, packs: list[FacePack], compute: Compute) -> Ca
     return step
 
 
-def compare(name: str, config: TrainConfig, rounds: int, compute: Compute) -> dict[str, Any]:
-    """Return the figures of one recipe."""
+KINDS = ("plain", "fast_loss", "ours")
+
+
+def _serve(pipe: Connection, kind: str, config: TrainConfig, device: str) -> None:
+    """Do one step for each message, and answer (wall seconds, processor's seconds, share that drew the batch)."""
     packs = [make_pack(actor, config.network.size, number) for number, actor in enumerate(("ada", "bea"))]
-    ours = our_loop(config, packs, compute)
-    loops: dict[str, Callable[[], float]] = {
-        "plain": PlainLoop(config, packs, has_fast_loss=False).step,
-        "fast_loss": PlainLoop(config, packs, has_fast_loss=True).step,
-        "ours": ours,
-    }
-    seconds: dict[str, list[float]] = {kind: [] for kind in loops}
-    cpu: dict[str, list[float]] = {kind: [] for kind in loops}
-    waits = []
+    if kind == "ours":
+        step = our_loop(config, packs, choose_compute(device))
+    else:
+        convolve.same, convolve.halving = _plain_same, _plain_halving  # type: ignore[assignment]  # for good: own process
+        step = PlainLoop(config, packs, has_fast_loss=kind == "fast_loss").step
+    while pipe.recv():
+        start, busy = time.perf_counter(), time.process_time()
+        share = step()
+        pipe.send((time.perf_counter() - start, time.process_time() - busy, share))
+
+
+def compare(name: str, config: TrainConfig, rounds: int, device: str) -> dict[str, Any]:
+    """Return the figures of one recipe."""
+    context = get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for kind in KINDS:
+        pipes[kind], theirs = context.Pipe()
+        context.Process(target=_serve, args=(theirs, kind, config, device), daemon=True).start()
+    times: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in KINDS}
     for number in range(rounds + _WARM_UP):
-        for kind, step in loops.items():
-            with _plain_convolutions(kind != "ours"):
-                start, busy = time.perf_counter(), time.process_time()
-                result = step()
-                spent, busy = time.perf_counter() - start, time.process_time() - busy
+        for kind, pipe in pipes.items():
+            pipe.send(True)
+            answer = pipe.recv()
             if number >= _WARM_UP:
-                seconds[kind].append(spent)
-                cpu[kind].append(busy)
-                waits += [result] if kind == "ours" else []
-    medians, busy_medians = ({k: float(np.median(v)) for k, v in part.items()} for part in (seconds, cpu))
-    network = build_network(config.network, len(packs))
+                times[kind].append(answer)
+    for pipe in pipes.values():
+        pipe.send(False)
+    medians, busy_medians = ({k: float(np.median([a[i] for a in v])) for k, v in times.items()} for i in (0, 1))
     return {
         "recipe": name,
         "network": config.network.model_dump(),
-        "parameters_m": round(count_parameters(network) / 1e6, 1),
-        "batch": f"{len(packs)} x {config.batch}",
+        "parameters_m": round(count_parameters(build_network(config.network, 2)) / 1e6, 1),
+        "batch": f"2 x {config.batch}",
         "seconds_a_step": {kind: round(value, 4) for kind, value in medians.items()},
         "cpu_seconds_a_step": {kind: round(value, 4) for kind, value in busy_medians.items()},
-        "quartiles": {k: [round(float(q), 4) for q in np.quantile(v, [0.25, 0.75])] for k, v in seconds.items()},
+        "quartiles": {
+            k: [round(float(q), 4) for q in np.quantile([a[0] for a in v], [0.25, 0.75])] for k, v in times.items()
+        },
         "plain_over_ours": round(medians["plain"] / medians["ours"], 2),
         "fast_loss_over_ours": round(medians["fast_loss"] / medians["ours"], 2),
         "plain_over_ours_cpu": round(busy_medians["plain"] / busy_medians["ours"], 2),
         "threads": torch.get_num_threads(),
-        "waits_for_data": round(float(np.median(waits)), 4),
+        "waits_for_data": round(float(np.median([a[2] for a in times["ours"]])), 4),
         "rounds": rounds,
     }
 
 
-class _plain_convolutions:  # noqa: N801
-    """Inside, strided convolutions are computed as PyTorch does."""
+def _plain_same(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
-    def __init__(self, is_on: bool) -> None:
-        self._is_on, self._ours = is_on, layers.strided_as_plain
 
-    def __enter__(self) -> None:
-        if self._is_on:
-            layers.strided_as_plain = nn.Conv2d.__call__
-
-    def __exit__(self, *_: object) -> None:
-        layers.strided_as_plain = self._ours
+def _plain_halving(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return functional.conv2d(x, weight, bias, stride=2, padding=2)
 
 
 def main() -> None:
@@ -216,7 +227,6 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    compute = choose_compute(options.device)
     conditions = circumstances(options.device)
     conditions["commit"] = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
@@ -224,7 +234,7 @@ def main() -> None:
     results = []
     for name in options.recipe:
         values = ORIGINAL if name == "original-64" else {**load_recipe(name), "steps": 1}
-        figures = compare(name, TrainConfig.model_validate(values), options.rounds, compute)
+        figures = compare(name, TrainConfig.model_validate(values), options.rounds, options.device)
         results.append(figures)
         times = ", ".join(f"{kind} {value:.3f} s" for kind, value in figures["seconds_a_step"].items())
         print(
