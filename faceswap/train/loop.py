@@ -30,7 +30,7 @@ from faceswap.train.held_out import HeldOutScore, as_event, look
 from faceswap.train.log import EventLog
 from faceswap.train.preview import PreviewWish, preview_on_signal, write_preview
 from faceswap.train.run import Run
-from faceswap.train.schedule import advanced, learning_rate, require_end, stages_of
+from faceswap.train.schedule import advanced, expected_steps, learning_rate, require_end, stages_of
 from faceswap.train.start import begin, enter_stage
 from faceswap.train.watch import LossWatch
 
@@ -199,7 +199,7 @@ def _periods(config: TrainConfig) -> dict[str, int]:
 def _report(run: Run, first_step: int, first_seconds: float, waits: float, learning_rate: float) -> None:
     state = run.state
     rate = (state.step - first_step) / max(state.seconds - first_seconds, 1e-9)
-    total = run.config.steps or (round(state.step / share) if (share := run.share()) else None)
+    total = expected_steps(run.config, state.step, state.seconds, rate)
     details: dict[str, Any] = {"loss": round(state.loss, 4), "waits for data": f"{waits:.1%}"}
     if len(stages_of(run.config)) > 1:
         details["stage"] = run.stage.name or str(state.place.stage + 1)

@@ -62,6 +62,14 @@ def run_share(config: TrainConfig, step: int, seconds: float) -> float:
     return min(1.0, max(shares))
 
 
+def expected_steps(config: TrainConfig, step: int, seconds: float, rate: float) -> int | None:
+    """Return the step at which the run will end if it goes on at `rate`, steps a second; None = nobody knows."""
+    ends = [config.steps] if config.steps else []
+    if config.budget_seconds:
+        ends.append(step + round(rate * max(0.0, config.budget_seconds - seconds)))
+    return min(ends, default=None)
+
+
 def stage_share(stage: StageSettings, place: Place, step: int, share: float) -> float:
     """Return how much of the stage is done, [0, 1]; 0 while it waits for a plateau."""
     if stage.until == "plateau":

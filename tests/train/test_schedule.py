@@ -7,7 +7,7 @@ from makers import tiny_config
 
 from faceswap.errors import UsageError
 from faceswap.train.config import TrainConfig
-from faceswap.train.schedule import Place, advanced, require_end, run_share, stages_of
+from faceswap.train.schedule import Place, advanced, expected_steps, require_end, run_share, stages_of
 from faceswap.train.schedule import learning_rate as rate_of
 
 
@@ -28,6 +28,21 @@ def learning_rate(config: TrainConfig, step: int, share: float) -> float:
 )
 def test_share_is_the_further_of_steps_and_budget(limits: dict, step: int, seconds: float, share: float) -> None:
     assert run_share(tiny_config(**limits), step, seconds) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("limits", "steps"),
+    [
+        ({"steps": 400}, 400),
+        ({"steps": None, "budget": "30m"}, 100 + 2 * 900),  # the pace from here on, whatever it was before
+        ({"steps": 400, "budget": "30m"}, 400),
+        ({"steps": 4000, "budget": "30m"}, 1900),
+        ({"steps": None, "budget": "10m"}, 100),
+        ({"steps": None, "until": "plateau"}, None),
+    ],
+)
+def test_end_is_expected_by_the_pace_of_now(limits: dict[str, object], steps: int | None) -> None:
+    assert expected_steps(tiny_config(**limits), step=100, seconds=900.0, rate=2.0) == steps
 
 
 def test_rate_rises_while_warming_up() -> None:
