@@ -12,8 +12,8 @@ def keep_freed_memory() -> bool:
     """Keep freed memory in this process for the next who asks, for good; return whether the C library can.
 
     PyTorch on CPUs asks for every gradient and every intermediate picture anew in each step. glibc gives large blocks back
-    to the system and gets them again page by page, which takes a quarter of a training step of 86 million parameters.
-    It concerns the whole process, so it is the command line's to decide.
+    to the system and gets them again page by page, which takes a large share of a step of a large network
+    (docs/decisions/0004-cpu-training.md). It concerns the whole process, so it is the command line's to decide.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

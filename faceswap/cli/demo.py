@@ -21,7 +21,11 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Make two clips of an astronaut and her android, train on them, swap, and show the result."""
         from faceswap.demo.run import run_demo
+        from faceswap.device import choose_compute
+        from faceswap.heap import keep_freed_memory
 
+        if choose_compute(run.device).device.type == "cpu":
+            keep_freed_memory()
         report = run_demo(
             out,
             budget=budget,

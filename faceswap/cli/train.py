@@ -57,6 +57,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Train a swap model on two (or more) facesets; the same command again resumes."""
         from faceswap.config import parse_duration, validated, with_overrides
+        from faceswap.device import choose_compute
         from faceswap.errors import UsageError
         from faceswap.heap import keep_freed_memory
         from faceswap.recipes import load_recipe
@@ -80,7 +81,8 @@ def register(app: typer.Typer) -> None:
         if run.seed is not None:
             values["seed"] = run.seed
         config = validated(TrainConfig, values, f"recipe {recipe}")
-        keep_freed_memory()
+        if choose_compute(run.device).device.type == "cpu":
+            keep_freed_memory()
         report = train_model(
             [*source, *(target or [])],
             model,

@@ -13,20 +13,21 @@ from torch.nn import functional
 _SMALL_MAP = 16
 """Places, up to which a plain convolution is quicker as a matrix product."""
 _ROWS_PER_CHANNEL = 4
-"""Rows of the product for each output channel, up to which that holds for one of stride 2: above, its columns weigh more
-than its weights."""
+"""Rows of the product for each output channel, up to which that holds for one of stride 2. Both limits are measured with bf16
+and AVX-512 (`tools/bench/convolve.py`)."""
 
 
 def same(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return a convolution with an odd kernel, padded with zeros: (B, C, H, W), (D, C, K, K) -> (B, D, H, W)."""
-    if _is_cpu(x) and x.shape[-2] * x.shape[-1] <= _SMALL_MAP:
+    if _is_computed_here(x) and x.shape[-2] * x.shape[-1] <= _SMALL_MAP:
         return as_product(x, weight, bias, stride=1)
     return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
 
 def halving(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return a 5x5 convolution of stride 2, padded with zeros: (B, C, H, W), (D, C, 5, 5) -> (B, D, H/2, W/2)."""
-    if not _is_cpu(x):
+    """Return a 5x5 convolution of stride 2, padded with zeros: (B, C, H, W), (D, C, 5, 5) -> (B, D, H/2, W/2), rounded up."""
+    has_blocks = x.shape[-2] % 2 == x.shape[-1] % 2 == 0
+    if not (_is_computed_here(x) and has_blocks):
         return functional.conv2d(x, weight, bias, stride=2, padding=2)
     rows = len(x) * (x.shape[-2] // 2) * (x.shape[-1] // 2)
     if rows <= _ROWS_PER_CHANNEL * len(weight):
@@ -47,9 +48,9 @@ def as_product(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int) -
         for dy in range(kernel)
         for dx in range(kernel)
     ]
-    columns = torch.cat(taps, dim=-1).view(batch * height * width, -1)
+    columns = torch.cat(taps, dim=-1).flatten(0, 2)
     rows = functional.linear(columns, weight.permute(0, 2, 3, 1).flatten(1), bias)
-    return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
+    return rows.unflatten(0, (batch, height, width)).permute(0, 3, 1, 2)
 
 
 def strided_as_plain(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -78,7 +79,6 @@ def blocks_of_kernel(kernel: Tensor) -> Tensor:
     return blocks.reshape(count, 3, 3, 4 * channels).permute(0, 3, 1, 2)
 
 
-def _is_cpu(x: Tensor) -> bool:
-    """Graphs that are written down are for other machines too."""
-    is_written = torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
-    return x.device.type == "cpu" and not is_written
+def _is_computed_here(x: Tensor) -> bool:
+    """Return True for a tensor of this CPU, unless a graph is being written: that is for other machines too."""
+    return x.device.type == "cpu" and not (torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export())

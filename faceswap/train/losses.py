@@ -45,8 +45,8 @@ def dssim_map(a: Tensor, b: Tensor) -> Tensor:
     Returns:
         (B, C, H-10, W-10)
     """
-    with torch.no_grad():
-        mean_b = _blur(b)
+    b = b.detach()
+    mean_b = _blur(b)
     mean_a, squares, product = _blur(torch.cat([a, a * a + b * b, a * b])).chunk(3)
     both, mean_squares = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
     luminance = (2 * both + _C1) / (mean_squares + _C1)

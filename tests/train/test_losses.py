@@ -6,6 +6,7 @@ import torch
 from makers import smooth_noise
 from skimage.metrics import structural_similarity
 
+from faceswap.train import losses
 from faceswap.train.config import LossSettings
 from faceswap.train.losses import Truth, dssim_map, focal_frequency, weighted_mean
 from faceswap.train.losses import swap_loss as loss_of
@@ -51,6 +52,23 @@ def test_dissimilarity_is_that_of_scikit_image() -> None:
     _, full = structural_similarity(a[0].double().numpy(), b[0].double().numpy(), channel_axis=0, **options)
     valid = full[:, 5:-5, 5:-5]
     np.testing.assert_allclose(dssim_map(a, b)[0].numpy(), (1 - valid) / 2, atol=1e-4)
+
+
+def test_dissimilarity_gives_the_made_picture_its_gradient_and_the_truth_none() -> None:
+    def plain(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """The definition, with five windows."""
+        mean_a, mean_b, square_a, square_b, product = map(losses._blur, (a, b, a * a, b * b, a * b))
+        luminance = (2 * mean_a * mean_b + losses._C1) / (mean_a**2 + mean_b**2 + losses._C1)
+        variances = square_a + square_b - mean_a**2 - mean_b**2
+        return (1 - luminance * (2 * (product - mean_a * mean_b) + losses._C2) / (variances + losses._C2)) / 2
+
+    gradients = []
+    for form in (plain, dssim_map):
+        a, b = (image.clone().requires_grad_() for image in (noisy(picture(0)), picture(0)))
+        form(a, b).square().sum().backward()
+        gradients.append((a.grad, b.grad))
+    torch.testing.assert_close(gradients[1][0], gradients[0][0], atol=1e-5, rtol=1e-4)
+    assert gradients[1][1] is None
 
 
 def test_dissimilarity_need_not_be_square() -> None:

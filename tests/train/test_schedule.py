@@ -34,14 +34,14 @@ def test_share_is_the_further_of_steps_and_budget(limits: dict, step: int, secon
     ("limits", "steps"),
     [
         ({"steps": 400}, 400),
-        ({"steps": None, "budget": "30m"}, 100 + 2 * 900),  # the pace from here on, whatever it was before
+        ({"steps": None, "budget": "30m"}, 100 + 2 * 900),  # whatever the pace was before this run
         ({"steps": 400, "budget": "30m"}, 400),
         ({"steps": 4000, "budget": "30m"}, 1900),
         ({"steps": None, "budget": "10m"}, 100),
         ({"steps": None, "until": "plateau"}, None),
     ],
 )
-def test_end_is_expected_by_the_pace_of_now(limits: dict[str, object], steps: int | None) -> None:
+def test_end_is_expected_by_the_pace_of_this_run(limits: dict[str, object], steps: int | None) -> None:
     assert expected_steps(tiny_config(**limits), step=100, seconds=900.0, rate=2.0) == steps
 
 

@@ -4,7 +4,7 @@
 
 Each model is a folder that `faceswap train` wrote (same facesets, same --budget; one after the other on a machine that does
 nothing else). Its held-out faces are rebuilt and compared with the real ones at one size for all, 128 px: what a smaller
-network gives is enlarged, as conversion would. Then the clip is converted with the defaults and `faceswap evaluate` measures it.
+network gives is enlarged. Then the clip is converted with the defaults and `faceswap evaluate` measures it.
 The sheet has a row for each model: faces of the clip, then the same of the result.
 """
 
@@ -34,7 +34,7 @@ from faceswap.media.reader import VideoReader
 from faceswap.models.checkpoint import find_checkpoint
 from faceswap.models.swap_model import SwapModel
 from faceswap.models.work import work_of
-from faceswap.train.augment import still_sampler
+from faceswap.train.augment import Batch, still_sampler
 from faceswap.train.data import load_pack
 from faceswap.train.held_out import divided, held_out, ssim_of
 from faceswap.types import CropSpec
@@ -48,18 +48,24 @@ _MARGIN = 0.15
 _BATCH = 8
 
 
-@torch.inference_mode()
-def rebuilt(model: SwapModel, faceset: FaceSet) -> dict[str, float]:
-    """Return how well a model gives back held-out faces of a person, at 128 px."""
-    pack = load_pack(faceset, replace(model.crop, size=_SIZE), torch.device("cpu"))
+def held_out_faces(faceset: FaceSet, crop: CropSpec) -> Batch:
+    """Return the faces of a person that no training sees, as they are, in a crop."""
+    pack = load_pack(faceset, crop, torch.device("cpu"))
     _, apart = divided(pack, held_out(pack.records))
     if apart is None:
         raise SystemExit(f"{faceset.path} is too small to hold faces out")
-    batch = still_sampler(_SIZE, torch.device("cpu")).as_they_are(apart)
-    size = (model.crop.size, model.crop.size)
-    inputs = functional.interpolate(batch.truth, size, mode="area")
+    return still_sampler(crop.size, torch.device("cpu")).as_they_are(apart)
+
+
+@torch.inference_mode()
+def rebuilt(model: SwapModel, faceset: FaceSet) -> dict[str, float]:
+    """Return how well a model gives back held-out faces of a person, at 128 px."""
+    batch = held_out_faces(faceset, replace(model.crop, size=_SIZE))
+    inputs = held_out_faces(faceset, model.crop).truth
     faces = torch.cat([model.swap(part, to=faceset.actor).pixels.float() for part in inputs.split(_BATCH)])
-    faces = functional.interpolate(faces, (_SIZE, _SIZE), mode="bicubic", align_corners=False).clamp(0, 1)
+    faces = functional.interpolate(faces, (_SIZE, _SIZE), mode="bicubic", align_corners=False, antialias=True).clamp(
+        0, 1
+    )
     masks = batch.mask[:, 0].numpy()
     real, made = (
         [detail.band_energy(face, mask) for face, mask in zip(part.mean(dim=1).numpy(), masks, strict=True)]

@@ -6,11 +6,11 @@ Three forms of the same step alternate on the same network, batch, data and loss
 process of its own, since the third keeps freed memory as `faceswap train` does and the others as Python does:
 
     plain       fp32, eager, contiguous, AdamW as it comes; each sample is varied by numpy and OpenCV, one after the other;
-                convolutions and the windows of DSSIM as PyTorch offers them
+                convolutions (but for those of `hd`) and the windows of DSSIM as PyTorch offers them
     fast loss   the same with our DSSIM (banded matrix products)
     ours        `faceswap.train`: batched augmentation, the chosen precision, channels last, fused optimiser, averaged weights
 
-Each round times one step of each; medians and quartiles are given. The first two steps of each are not counted. Time of the
+Each round times three steps of each; medians and quartiles are given. The first round is not counted. Time of the
 processor is given beside that of the wall: it says something on a busy machine too, best with OMP_NUM_THREADS=1.
 """
 
@@ -24,6 +24,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import cv2
@@ -50,7 +51,7 @@ from faceswap.train.step import Stepper
 from faceswap.types import CropSpec
 
 _FACES = 128
-_WARM_UP = 2
+_STEPS_A_TURN = 3
 ORIGINAL = {"network": {"name": "original", "size": 64}, "batch": 16, "steps": 1}
 
 
@@ -163,7 +164,8 @@ KINDS = ("plain", "fast_loss", "ours")
 
 
 def _serve(pipe: Connection, kind: str, config: TrainConfig, device: str) -> None:
-    """Do one step for each message, and answer (wall seconds, processor's seconds, share that drew the batch)."""
+    """Do some steps for each message; answer, for one step: wall seconds, processor's seconds, share that drew the batch,
+    page faults; and the largest memory, MB."""
     packs = [make_pack(actor, config.network.size, number) for number, actor in enumerate(("ada", "bea"))]
     if kind == "ours":
         step = our_loop(config, packs, choose_compute(device))
@@ -171,43 +173,58 @@ def _serve(pipe: Connection, kind: str, config: TrainConfig, device: str) -> Non
         convolve.same, convolve.halving = _plain_same, _plain_halving  # type: ignore[assignment]  # for good: own process
         step = PlainLoop(config, packs, has_fast_loss=kind == "fast_loss").step
     while pipe.recv():
-        start, busy = time.perf_counter(), time.process_time()
-        share = step()
-        pipe.send((time.perf_counter() - start, time.process_time() - busy, share))
+        before, start, busy = getrusage(RUSAGE_SELF), time.perf_counter(), time.process_time()
+        share = float(np.median([step() for _ in range(_STEPS_A_TURN)]))
+        spent, busy, after = time.perf_counter() - start, time.process_time() - busy, getrusage(RUSAGE_SELF)
+        each = np.array([spent, busy, after.ru_minflt - before.ru_minflt]) / _STEPS_A_TURN
+        pipe.send((each[0], each[1], share, each[2], after.ru_maxrss / 1024))
+
+
+def measure(config: TrainConfig, rounds: int, device: str) -> dict[str, NDArray[np.float64]]:
+    """Return what `_serve` answers, (rounds, 5) for each kind of step."""
+    context = get_context("spawn")
+    pipes, processes = {}, []
+    for kind in KINDS:
+        pipes[kind], theirs = context.Pipe()
+        processes.append(context.Process(target=_serve, args=(theirs, kind, config, device), daemon=True))
+        processes[-1].start()
+        theirs.close()  # so that a process that dies ends the waiting
+    answers: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in KINDS}
+    for number in range(rounds + 1):
+        for kind, pipe in pipes.items():
+            pipe.send(True)
+            answer = pipe.recv()
+            if number:  # the first turn warms up
+                answers[kind].append(answer)
+    for pipe in pipes.values():
+        pipe.send(False)
+    for process in processes:
+        process.join()
+    return {kind: np.array(rows) for kind, rows in answers.items()}
 
 
 def compare(name: str, config: TrainConfig, rounds: int, device: str) -> dict[str, Any]:
     """Return the figures of one recipe."""
-    context = get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    for kind in KINDS:
-        pipes[kind], theirs = context.Pipe()
-        context.Process(target=_serve, args=(theirs, kind, config, device), daemon=True).start()
-    times: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in KINDS}
-    for number in range(rounds + _WARM_UP):
-        for kind, pipe in pipes.items():
-            pipe.send(True)
-            answer = pipe.recv()
-            if number >= _WARM_UP:
-                times[kind].append(answer)
-    for pipe in pipes.values():
-        pipe.send(False)
-    medians, busy_medians = ({k: float(np.median([a[i] for a in v])) for k, v in times.items()} for i in (0, 1))
+    answers = measure(config, rounds, device)
+    seconds, busy, share, faults, memory = (
+        {kind: float(value) for kind, value in zip(KINDS, column, strict=True)}
+        for column in np.array([np.median(answers[kind], axis=0) for kind in KINDS]).T
+    )
     return {
         "recipe": name,
         "network": config.network.model_dump(),
         "parameters_m": round(count_parameters(build_network(config.network, 2)) / 1e6, 1),
         "batch": f"2 x {config.batch}",
-        "seconds_a_step": {kind: round(value, 4) for kind, value in medians.items()},
-        "cpu_seconds_a_step": {kind: round(value, 4) for kind, value in busy_medians.items()},
-        "quartiles": {
-            k: [round(float(q), 4) for q in np.quantile([a[0] for a in v], [0.25, 0.75])] for k, v in times.items()
-        },
-        "plain_over_ours": round(medians["plain"] / medians["ours"], 2),
-        "fast_loss_over_ours": round(medians["fast_loss"] / medians["ours"], 2),
-        "plain_over_ours_cpu": round(busy_medians["plain"] / busy_medians["ours"], 2),
+        "seconds_a_step": {kind: round(value, 4) for kind, value in seconds.items()},
+        "cpu_seconds_a_step": {kind: round(value, 4) for kind, value in busy.items()},
+        "quartiles": {k: np.quantile(v[:, 0], [0.25, 0.75]).round(4).tolist() for k, v in answers.items()},
+        "page_faults_a_step": {kind: round(value) for kind, value in faults.items()},
+        "peak_rss_mb": {kind: round(value) for kind, value in memory.items()},
+        "plain_over_ours": round(seconds["plain"] / seconds["ours"], 2),
+        "fast_loss_over_ours": round(seconds["fast_loss"] / seconds["ours"], 2),
+        "plain_over_ours_cpu": round(busy["plain"] / busy["ours"], 2),
         "threads": torch.get_num_threads(),
-        "waits_for_data": round(float(np.median([a[2] for a in times["ours"]])), 4),
+        "waits_for_data": round(share["ours"], 4),
         "rounds": rounds,
     }
 
