@@ -1,7 +1,7 @@
 """Convolutions of padded, channels-last pictures, in the form that a CPU computes fastest; elsewhere PyTorch's own.
 
-Measured with bf16 on a processor with AVX-512: a strided convolution's gradient is ten times slower than a plain one's,
-and plain ones on maps of 4x4 reach a third of what the same work does as a matrix product.
+In bf16, with AMX, a strided convolution's gradient is ten times slower than a plain one's; with AVX-512, plain ones on maps
+of 4x4 take twice the time of the same work as a matrix product (docs/decisions/0004-cpu-training.md).
 """
 
 from __future__ import annotations
